@@ -1,0 +1,2 @@
+// Package native encodes and decodes the CQL binary protocol.
+package native
