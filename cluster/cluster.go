@@ -1,0 +1,89 @@
+package cluster
+
+import (
+	"context"
+
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// Completer is told the outcome of a write, once, from any goroutine. It must
+// not block.
+type Completer interface {
+	Complete(err error)
+}
+
+// Write is one or more records to be applied. With more than one record and
+// Atomic set they form an all-or-nothing group. Records are owned by the
+// callee until the Completer is called. IsBatch and friends matter only for
+// the error text.
+type Write struct {
+	Records     []mutation.Record
+	Atomic      bool
+	Consistency ring.ConsistencyLevel
+	Deadline    int64 // clock.Mono nanoseconds, 0 for none
+	Done        Completer
+}
+
+// Cluster is what a session needs. Safe for concurrent use.
+type Cluster interface {
+	// TryWrite starts a write without ever waiting for memory or I/O. It
+	// answers mutation.ErrWouldBlock, having done nothing and without calling
+	// Done, if it cannot; the caller then calls Write from a worker. After a nil
+	// return Done is called exactly once; after another error it is not.
+	TryWrite(w *Write) error
+	// Write is TryWrite that may wait to start. Done is called as above.
+	Write(ctx context.Context, w *Write) error
+	// TryRead answers a read of partitions from memory alone, or
+	// mutation.ErrWouldBlock. The source must be closed by the caller.
+	TryRead(cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (mutation.Source, error)
+	// Read opens the merged stream of what the command names, without applying
+	// Limit, Filters or liveness: the reader stops when it has enough. It holds
+	// no pin on files while the reader waits for anything but the source
+	// itself: close it before waiting for a client.
+	Read(ctx context.Context, cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (mutation.Source, error)
+	// Propose changes the schema. It returns when the change is in force here
+	// and durable.
+	Propose(ctx context.Context, change schema.Change, check func(*schema.Snapshot) error) (*schema.Snapshot, error)
+	// Schema is the schema in force.
+	Schema() *schema.Snapshot
+	Topology() *Topology
+	// Now stamps a write: microseconds, never the same twice on a node.
+	Now() int64
+}
+
+// Replica is what the cluster layer needs of a store. Safe for concurrent use.
+type Replica interface {
+	// TryApply and Apply are as Cluster.TryWrite and Write for this store alone.
+	TryApply(records []mutation.Record, atomic bool, done Completer) error
+	Apply(ctx context.Context, records []mutation.Record, atomic bool, done Completer) error
+	TryRead(cmd *mutation.ReadCommand) (mutation.Source, error)
+	Read(ctx context.Context, cmd *mutation.ReadCommand) (mutation.Source, error)
+	// ReadDigest is the 128-bit fingerprint of the live result of cmd.
+	ReadDigest(ctx context.Context, cmd *mutation.ReadCommand) ([16]byte, error)
+	// Truncate drops everything of the table written at or below the
+	// timestamp; replayed and late records at or below it are dropped too.
+	Truncate(ctx context.Context, table schema.TableID, epoch uint64, timestamp int64) error
+	// SetPurgeBound allows tombstones of a range at or below the local time
+	// to be purged; never lowered.
+	SetPurgeBound(table schema.TableID, r mutation.PartitionRange, localTime uint32) error
+	// ApplySchema makes the store follow a new snapshot before it is used.
+	ApplySchema(s *schema.Snapshot) error
+}
+
+// Topology is an immutable picture of the members.
+type Topology struct {
+	Epoch uint64
+	Nodes []Node // the local node first
+}
+
+// Node is a member.
+type Node struct {
+	HostID        schema.UUID
+	Address       string // of CQL clients, "ip:port"
+	DC, Rack      string
+	Tokens        []ring.Token
+	SchemaVersion schema.UUID
+	Local, Up     bool
+}
