@@ -1,0 +1,2 @@
+// Package cql turns CQL text into a syntax tree.
+package cql
