@@ -1,0 +1,249 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config is everything that `ilion serve` can be told.
+type Config struct {
+	DataDir             string        // where the data lies
+	ListenAddress       string        // IP address for clients and HTTP
+	NativePort          int           // CQL; 0 picks a free one
+	HTTPPort            int           // metrics and health; 0 picks a free one
+	ClusterName         string        // drivers show it
+	DC                  string        // data centre
+	Rack                string        // rack
+	CommitlogSync       string        // batch, group or periodic
+	CommitlogSyncPeriod time.Duration // periodic: at most this much is lost by a power cut
+	CommitlogSegment    int64         // bytes of a log segment
+	CommitlogTotal      int64         // bytes of log that may await flushing
+	DiskAccessMode      string        // auto, mmap or direct
+	Memory              int64         // bytes, for the whole process
+	LogFormat           string        // text or json
+	Insecure            bool          // allow an address that is not loopback without passwords
+	SetAside            []string      // commit log files to set aside at start
+	RequestTimeout      time.Duration // a request older than this is answered as timed out
+}
+
+// Default returns the configuration of `ilion serve` without any flag.
+func Default() Config {
+	return Config{
+		DataDir:             "./ilion-data",
+		ListenAddress:       "127.0.0.1",
+		NativePort:          9042,
+		HTTPPort:            9180,
+		ClusterName:         "Test Cluster",
+		DC:                  "datacenter1",
+		Rack:                "rack1",
+		CommitlogSync:       "batch",
+		CommitlogSyncPeriod: 10 * time.Millisecond,
+		CommitlogSegment:    32 << 20,
+		CommitlogTotal:      1 << 30,
+		DiskAccessMode:      "auto",
+		Memory:              2 << 30,
+		LogFormat:           "text",
+		RequestTimeout:      10 * time.Second,
+	}
+}
+
+// Setting is one name under which a part of a Config can be told: the flag
+// --name, the variable ILION_NAME and the YAML key name with underscores.
+type Setting struct {
+	Name  string
+	Usage string
+	Bool  bool // a flag that needs no value
+	get   func(*Config) string
+	set   func(*Config, string) error
+}
+
+// Env is the setting's environment variable.
+func (s *Setting) Env() string {
+	return "ILION_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
+}
+
+// Key is the setting's YAML key.
+func (s *Setting) Key() string { return strings.ReplaceAll(s.Name, "-", "_") }
+
+// Get returns the value as text.
+func (s *Setting) Get(c *Config) string { return s.get(c) }
+
+// Set parses value into c.
+func (s *Setting) Set(c *Config, value string) error {
+	if err := s.set(c, value); err != nil {
+		return fmt.Errorf("%s: %w", s.Name, err)
+	}
+	return nil
+}
+
+// Settings lists every setting in the order of the help text.
+func Settings() []*Setting {
+	return []*Setting{
+		text("data-dir", "directory of the data", func(c *Config) *string { return &c.DataDir }),
+		text("listen-address", "IP `address` for CQL clients and HTTP", func(c *Config) *string { return &c.ListenAddress }),
+		number("native-port", "`port` of the CQL protocol, 0 for any free one", func(c *Config) *int { return &c.NativePort }),
+		number("http-port", "`port` of metrics and health, 0 for any free one", func(c *Config) *int { return &c.HTTPPort }),
+		text("cluster-name", "name of the cluster", func(c *Config) *string { return &c.ClusterName }),
+		text("dc", "data centre of this node", func(c *Config) *string { return &c.DC }),
+		text("rack", "rack of this node", func(c *Config) *string { return &c.Rack }),
+		choice("commitlog-sync", "when a write is acknowledged", func(c *Config) *string { return &c.CommitlogSync }, "batch", "group", "periodic"),
+		duration("commitlog-sync-period", "periodic: time between syncs", func(c *Config) *time.Duration { return &c.CommitlogSyncPeriod }),
+		size("commitlog-segment-size", "bytes of a log segment", func(c *Config) *int64 { return &c.CommitlogSegment }),
+		size("commitlog-total-space", "bytes of log that may wait for flushes", func(c *Config) *int64 { return &c.CommitlogTotal }),
+		choice("disk-access-mode", "how data files are read", func(c *Config) *string { return &c.DiskAccessMode }, "auto", "mmap", "direct"),
+		size("memory", "memory of the whole process", func(c *Config) *int64 { return &c.Memory }),
+		choice("log-format", "format of the node's log", func(c *Config) *string { return &c.LogFormat }, "text", "json"),
+		flag("insecure", "allow an address that is not loopback: there are no passwords yet", func(c *Config) *bool { return &c.Insecure }),
+		list("set-aside", "commit log `file` to set aside at start, losing what only it holds", func(c *Config) *[]string { return &c.SetAside }),
+		duration("request-timeout", "a request that took longer is answered as timed out", func(c *Config) *time.Duration { return &c.RequestTimeout }),
+	}
+}
+
+func text(name, usage string, at func(*Config) *string) *Setting {
+	return &Setting{Name: name, Usage: usage,
+		get: func(c *Config) string { return *at(c) },
+		set: func(c *Config, v string) error { *at(c) = v; return nil }}
+}
+
+func choice(name, usage string, at func(*Config) *string, allowed ...string) *Setting {
+	s := text(name, usage+": "+strings.Join(allowed, ", "), at)
+	s.set = func(c *Config, v string) error {
+		for _, a := range allowed {
+			if v == a {
+				*at(c) = v
+				return nil
+			}
+		}
+		return fmt.Errorf("%q is not one of %s", v, strings.Join(allowed, ", "))
+	}
+	return s
+}
+
+func number(name, usage string, at func(*Config) *int) *Setting {
+	return &Setting{Name: name, Usage: usage,
+		get: func(c *Config) string { return strconv.Itoa(*at(c)) },
+		set: func(c *Config, v string) error {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 0 || n > 65535 {
+				return fmt.Errorf("%q is not a port (0 to 65535)", v)
+			}
+			*at(c) = n
+			return nil
+		}}
+}
+
+func duration(name, usage string, at func(*Config) *time.Duration) *Setting {
+	return &Setting{Name: name, Usage: usage,
+		get: func(c *Config) string { return at(c).String() },
+		set: func(c *Config, v string) error {
+			d, err := time.ParseDuration(v)
+			if err != nil || d <= 0 {
+				return fmt.Errorf("%q is not a duration such as 10ms or 5s", v)
+			}
+			*at(c) = d
+			return nil
+		}}
+}
+
+func size(name, usage string, at func(*Config) *int64) *Setting {
+	return &Setting{Name: name, Usage: usage + ", such as 512MiB or 2GiB",
+		get: func(c *Config) string { return FormatSize(*at(c)) },
+		set: func(c *Config, v string) error {
+			n, err := ParseSize(v)
+			if err != nil {
+				return err
+			}
+			*at(c) = n
+			return nil
+		}}
+}
+
+func flag(name, usage string, at func(*Config) *bool) *Setting {
+	return &Setting{Name: name, Usage: usage, Bool: true,
+		get: func(c *Config) string { return strconv.FormatBool(*at(c)) },
+		set: func(c *Config, v string) error {
+			b, err := strconv.ParseBool(v)
+			if err != nil {
+				return fmt.Errorf("%q is neither true nor false", v)
+			}
+			*at(c) = b
+			return nil
+		}}
+}
+
+func list(name, usage string, at func(*Config) *[]string) *Setting {
+	return &Setting{Name: name, Usage: usage,
+		get: func(c *Config) string { return strings.Join(*at(c), ",") },
+		set: func(c *Config, v string) error {
+			for one := range strings.SplitSeq(v, ",") {
+				if one = strings.TrimSpace(one); one != "" {
+					*at(c) = append(*at(c), one)
+				}
+			}
+			return nil
+		}}
+}
+
+// MinMemory is the least memory that a node can be told to use.
+const MinMemory = 256 << 20
+
+// Validate tells the first thing that cannot work, in words for a person.
+func (c *Config) Validate() error {
+	ip := net.ParseIP(c.ListenAddress)
+	if ip == nil {
+		return fmt.Errorf("listen-address: %q is not an IP address", c.ListenAddress)
+	}
+	if !ip.IsLoopback() && !c.Insecure {
+		return fmt.Errorf("listen-address: %s is not a loopback address, and there are no passwords yet: anybody who reaches it could read and change all data. To allow that, add --insecure", c.ListenAddress)
+	}
+	if c.Memory < MinMemory {
+		return fmt.Errorf("memory: %s is less than the least that works, %s", FormatSize(c.Memory), FormatSize(MinMemory))
+	}
+	if c.CommitlogSegment < 64<<10 {
+		return fmt.Errorf("commitlog-segment-size: %s is less than the least that works, 64KiB", FormatSize(c.CommitlogSegment))
+	}
+	if c.DataDir == "" {
+		return fmt.Errorf("data-dir: must not be empty")
+	}
+	return nil
+}
+
+var units = []struct {
+	name string
+	n    int64
+}{
+	{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10},
+	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"B", 1},
+}
+
+// ParseSize reads a number of bytes: 1073741824, 512MiB, 2GiB, 1.5GB.
+func ParseSize(s string) (int64, error) {
+	num, unit := strings.TrimSpace(s), int64(1)
+	for _, u := range units {
+		if rest, ok := strings.CutSuffix(num, u.name); ok {
+			num, unit = strings.TrimSpace(rest), u.n
+			break
+		}
+	}
+	if n, err := strconv.ParseInt(num, 10, 64); err == nil && n >= 0 && n <= (1<<62)/unit {
+		return n * unit, nil
+	}
+	f, err := strconv.ParseFloat(num, 64)
+	if err != nil || f < 0 || f > float64(int64(1)<<62)/float64(unit) {
+		return 0, fmt.Errorf("%q is not a size such as 512MiB or 2GiB", s)
+	}
+	return int64(f * float64(unit)), nil
+}
+
+// FormatSize writes n bytes with the largest binary unit that divides it.
+func FormatSize(n int64) string {
+	for _, u := range units[:4] {
+		if n >= u.n && n%u.n == 0 {
+			return strconv.FormatInt(n/u.n, 10) + u.name
+		}
+	}
+	return strconv.FormatInt(n, 10) + "B"
+}

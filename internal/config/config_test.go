@@ -1,0 +1,82 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPrecedenceAndSources(t *testing.T) {
+	c := Default()
+	if err := c.ApplyYAML("x.yaml", []byte("native_port: 1\nmemory: 512MiB\ncluster_name: \"A B\"\n# c\nset_aside: [a, b]\ncommitlog_sync_period: 20ms\n")); err != nil {
+		t.Fatal(err)
+	}
+	if c.NativePort != 1 || c.Memory != 512<<20 || c.ClusterName != "A B" || len(c.SetAside) != 2 || c.CommitlogSyncPeriod != 20*time.Millisecond {
+		t.Fatalf("%+v", c)
+	}
+	env := map[string]string{"ILION_NATIVE_PORT": "2", "ILION_INSECURE": "true"}
+	if err := c.ApplyEnv(func(k string) (string, bool) { v, ok := env[k]; return v, ok }); err != nil {
+		t.Fatal(err)
+	}
+	if c.NativePort != 2 || !c.Insecure || c.Memory != 512<<20 {
+		t.Fatalf("%+v", c)
+	}
+}
+
+func TestErrorsNameTheirPlace(t *testing.T) {
+	for in, want := range map[string]string{
+		"native_port: 9042\nnativ: 1\n": "x.yaml:2: unknown key \"nativ\"",
+		"dc: a\ndc: b\n":                "x.yaml:2",
+		"memory: many\n":                "x.yaml:1: memory: \"many\" is not a size",
+		"native_port: 70000\n":          "is not a port",
+		"commitlog_sync: often\n":       "is not one of batch, group, periodic",
+		"dc: {a: b}\n":                  "x.yaml:1",
+		"dc: [\n":                       "x.yaml",
+	} {
+		c := Default()
+		err := c.ApplyYAML("x.yaml", []byte(in))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", in, err, want)
+		}
+	}
+	c := Default()
+	err := c.ApplyEnv(func(k string) (string, bool) { return "x", k == "ILION_HTTP_PORT" })
+	if err == nil || !strings.Contains(err.Error(), "ILION_HTTP_PORT") {
+		t.Error(err)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	c := Default()
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	c.ListenAddress = "0.0.0.0"
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "--insecure") {
+		t.Error(err)
+	}
+	c.Insecure = true
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	c.Memory = 1 << 20
+	if err := c.Validate(); err == nil {
+		t.Error("1 MiB of memory accepted")
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for in, want := range map[string]int64{"1": 1, "2GiB": 2 << 30, "1.5GB": 15e8, "64 KiB": 64 << 10} {
+		if n, err := ParseSize(in); err != nil || n != want {
+			t.Errorf("%s: %d, %v", in, n, err)
+		}
+	}
+	for _, in := range []string{"", "x", "-1", "1e30GiB", "9999999999999999999"} {
+		if n, err := ParseSize(in); err == nil {
+			t.Errorf("%q: %d", in, n)
+		}
+	}
+	if s := FormatSize(3 << 20); s != "3MiB" {
+		t.Error(s)
+	}
+}
