@@ -26,7 +26,7 @@ func TestPrecedenceAndSources(t *testing.T) {
 func TestErrorsNameTheirPlace(t *testing.T) {
 	for in, want := range map[string]string{
 		"native_port: 9042\nnativ: 1\n": "x.yaml:2: unknown key \"nativ\"",
-		"dc: a\ndc: b\n":                "x.yaml:2",
+		"dc: a\ndc: b\n":                "already defined",
 		"memory: many\n":                "x.yaml:1: memory: \"many\" is not a size",
 		"native_port: 70000\n":          "is not a port",
 		"commitlog_sync: often\n":       "is not one of batch, group, periodic",
