@@ -32,3 +32,4 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
+require github.com/datastax/go-cassandra-native-protocol v0.0.0-20260130100129-9d5b43677a33 // indirect

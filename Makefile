@@ -1,0 +1,55 @@
+# make          builds ./ilion
+# make serve    builds and serves on 127.0.0.1:9042, data in ./ilion-data
+# make test     the tests that need Go only
+# make check    everything that must pass before a change lands
+# make long     the same faults, fuzzing and models at full size
+# make bench    benchmarks of the packages
+# make compare  side by side with the peers (own module in bench/compare)
+
+export CGO_ENABLED ?= 0
+GO ?= go
+
+.PHONY: build serve test check format vet staticcheck builds race clients long bench compare
+
+build:
+	$(GO) build -trimpath -o ilion ./cmd/ilion
+
+serve: build
+	./ilion serve
+
+test:
+	$(GO) test ./...
+
+check: format vet staticcheck builds race clients
+
+format:
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+	$(GO) vet -tags "invariants failpoints mutants" ./...
+
+staticcheck:
+	$(GO) tool -modfile=internal/tools/go.mod staticcheck ./...
+
+builds:
+	GOOS=linux GOARCH=arm64 $(GO) build ./...
+	GOOS=darwin GOARCH=arm64 $(GO) build ./...
+
+# The race detector needs cgo and a C compiler; the product does not.
+race:
+	CGO_ENABLED=1 $(GO) test -race -tags invariants -timeout 30m ./...
+
+# Drivers and cqlsh in other languages, and tests of the real process that need
+# root for loop disks. They are Go tests that start what they need.
+clients:
+	$(GO) test -tags "clients" -count=1 -timeout 25m ./internal/clienttest/...
+
+long:
+	$(GO) test -tags "invariants long" -count=1 -timeout 170m ./...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+compare:
+	cd bench/compare && ./run
