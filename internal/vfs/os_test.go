@@ -1,0 +1,107 @@
+package vfs
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestOS(t *testing.T) { testFS(t, OS, t.TempDir()) }
+
+func TestOSModes(t *testing.T) {
+	old := unix.Umask(0)
+	defer unix.Umask(old)
+	dir := t.TempDir() + "/a/b"
+	must(t, OS.MkdirAll(dir))
+	create(t, OS, dir+"/f", "x").Close()
+	l, err := OS.Lock(dir + "/LOCK")
+	must(t, err)
+	defer l.Close()
+	for name, want := range map[string]fs.FileMode{
+		dir: fs.ModeDir | 0o700, filepath.Dir(dir): fs.ModeDir | 0o700, dir + "/f": 0o600, dir + "/LOCK": 0o600,
+	} {
+		st, err := os.Stat(name)
+		must(t, err)
+		if st.Mode() != want {
+			t.Errorf("%s has mode %v, want %v", name, st.Mode(), want)
+		}
+	}
+}
+
+func TestErrnoKinds(t *testing.T) {
+	for no, want := range map[syscall.Errno]error{
+		syscall.ENOSPC: ErrNoSpace, syscall.EDQUOT: ErrNoSpace, syscall.EROFS: ErrReadOnly,
+		syscall.EACCES: ErrReadOnly, syscall.EEXIST: ErrExist, syscall.ENOENT: ErrNotExist,
+	} {
+		err := wrap("write", "/data/f", &fs.PathError{Op: "pwrite", Path: "f", Err: no})
+		if !errors.Is(err, want) || !errors.Is(err, no) {
+			t.Errorf("%v is %v", no, err)
+		}
+		if got := err.Error(); got != "vfs: write /data/f: "+no.Error() {
+			t.Errorf("message is %q", got)
+		}
+	}
+	if wrap("write", "f", nil) != nil {
+		t.Error("no error was wrapped")
+	}
+}
+
+// A page that goes away under a mapping must be an error that names the place.
+func TestMapFault(t *testing.T) {
+	name := t.TempDir() + "/f"
+	f := create(t, OS, name, "")
+	defer f.Close()
+	page := int64(os.Getpagesize())
+	must(t, f.Truncate(8*page))
+	m, err := f.Mmap(page+10, 6*page, false)
+	must(t, err)
+	defer m.Close()
+	must(t, f.Truncate(4*page))
+	dst := make([]byte, 100)
+	must(t, ReadMapped(m, dst, 2*page))
+	var fault *MapFaultError
+	err = ReadMapped(m, dst, 4*page)
+	if !errors.As(err, &fault) || !errors.Is(err, ErrMapFault) {
+		t.Fatalf("read of a missing page: %v", err)
+	}
+	if fault.File != name || fault.Off != 5*page+10 {
+		t.Fatalf("fault is at %s, %d", fault.File, fault.Off)
+	}
+	sum := 0
+	err = ViewMapped(m, func(b []byte) error {
+		for _, x := range b {
+			sum += int(x)
+		}
+		return nil
+	})
+	if !errors.As(err, &fault) || fault.Off != 4*page {
+		t.Fatalf("view over a missing page: %v", err)
+	}
+	defer func() {
+		if r := recover(); r != "other" {
+			t.Fatalf("another panic became %v", r)
+		}
+	}()
+	_ = ViewMapped(m, func([]byte) error { panic("other") })
+}
+
+func TestReadMappedAllocs(t *testing.T) {
+	f := create(t, OS, t.TempDir()+"/f", "0123456789")
+	defer f.Close()
+	m, err := f.Mmap(0, 10, true)
+	must(t, err)
+	defer m.Close()
+	dst := make([]byte, 10)
+	if n := testing.AllocsPerRun(100, func() {
+		if ReadMapped(m, dst, 0) != nil {
+			t.Error("failed")
+		}
+	}); n != 0 {
+		t.Fatalf("%v allocations", n)
+	}
+}
