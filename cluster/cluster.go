@@ -8,16 +8,12 @@ import (
 	"github.com/ilion-db/ilion/schema"
 )
 
-// Completer is told the outcome of a write, once, from any goroutine. It must
-// not block.
-type Completer interface {
-	Complete(err error)
-}
+// Completer is told the outcome of a write.
+type Completer = mutation.Completer
 
 // Write is one or more records to be applied. With more than one record and
 // Atomic set they form an all-or-nothing group. Records are owned by the
-// callee until the Completer is called. IsBatch and friends matter only for
-// the error text.
+// callee until the Completer is called.
 type Write struct {
 	Records     []mutation.Record
 	Atomic      bool

@@ -1,0 +1,113 @@
+package engine
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// table is one table's part of the engine.
+type table struct {
+	engine *Engine
+	id     schema.TableID
+	def    atomic.Pointer[schema.Table]
+
+	// mu orders writes against the switch of memtables. A write holds it shared
+	// from taking its log position to linking its rows; the switch holds it
+	// alone, so every record below the position it then takes is in the old
+	// memtable and every later one in the new. Nobody holds it over I/O or a
+	// wait.
+	mu      sync.RWMutex
+	dropped bool // protected by mu
+
+	current atomic.Pointer[view]
+
+	// change is a one-slot semaphore for those who replace the view: flush,
+	// compaction, truncate, drop. It may be held over I/O.
+	change chan struct{}
+
+	// first is the lowest log position of a record that is in memory only, as
+	// packed by pack, or noPosition.
+	first atomic.Uint64
+	// flushing is first of the memtables that are being flushed.
+	flushing atomic.Uint64
+
+	compacting map[uint64]bool // file ids in a running compaction, under engine.compactMu
+}
+
+const noPosition = math.MaxUint64
+
+// pack makes a position comparable in one atomic word. 2^32 segments of 64 KiB
+// are 256 TiB of log.
+func pack(p commitlog.Position) uint64 { return p.Segment<<32 | uint64(p.Offset) }
+
+func unpack(u uint64) commitlog.Position {
+	return commitlog.Position{Segment: u >> 32, Offset: uint32(u)}
+}
+
+func newTable(e *Engine, def *schema.Table) *table {
+	t := &table{engine: e, id: def.ID, change: make(chan struct{}, 1), compacting: map[uint64]bool{}}
+	t.def.Store(def)
+	t.first.Store(noPosition)
+	t.flushing.Store(noPosition)
+	return t
+}
+
+// noteFirst keeps the lowest position that is only in memory. The caller holds
+// mu shared.
+func (t *table) noteFirst(p commitlog.Position) {
+	u := pack(p)
+	for {
+		old := t.first.Load()
+		if old <= u || t.first.CompareAndSwap(old, u) {
+			return
+		}
+	}
+}
+
+// pin returns the current view with a reference, which the caller drops.
+func (t *table) pin() *view {
+	for {
+		if v := t.current.Load(); v.tryAcquire() {
+			return v
+		}
+	}
+}
+
+// publish replaces the view. The caller holds change.
+func (t *table) publish(mems []*memory, files []*file) {
+	old := t.current.Swap(newView(mems, files))
+	if old != nil {
+		old.drop()
+	}
+}
+
+// newMemory makes a memtable for the table.
+func (t *table) newMemory() *memory {
+	return newMemory(t.engine.newMemtable(t.id))
+}
+
+// switchMemory puts a fresh memtable in front and returns the log position
+// that separates the two, with the old view's memtables. The caller holds
+// change.
+func (t *table) switchMemory() (commitlog.Position, bool) {
+	fresh := t.newMemory()
+	t.mu.Lock()
+	v := t.current.Load()
+	if v.mems[0].Empty() {
+		t.mu.Unlock()
+		fresh.drop()
+		return commitlog.Position{}, false
+	}
+	pos := t.engine.log.Position()
+	t.flushing.Store(min(t.flushing.Load(), t.first.Load()))
+	t.first.Store(noPosition)
+	t.publish(append([]*memory{fresh}, v.mems...), slices.Clone(v.files))
+	t.mu.Unlock()
+	fresh.drop() // the view holds it
+	return pos, true
+}
