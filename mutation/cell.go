@@ -23,7 +23,7 @@ func (c *Cell) Live(now uint32) bool {
 }
 
 // order compares places: column, then a collection's deletion before its
-// elements, then path.
+// elements, a cell without a path before those with one, then path.
 func (c *Cell) order(o *Cell) int {
 	switch {
 	case c.Column != o.Column:
@@ -36,8 +36,35 @@ func (c *Cell) order(o *Cell) int {
 			return -1
 		}
 		return 1
+	case c.Flags&CellPath != o.Flags&CellPath:
+		if c.Flags&CellPath == 0 {
+			return -1
+		}
+		return 1
 	}
 	return bytes.Compare(c.Path, o.Path)
+}
+
+// normalize clears what the encoding has no room for, so that a cell that was
+// built equals the cell that is read back.
+func (c *Cell) normalize() {
+	c.Flags &= cellKnown &^ cellDelta
+	if c.Flags&CellCollection != 0 {
+		c.Flags = c.Flags&^CellPath | CellTombstone
+	}
+	if c.Flags&CellPath == 0 {
+		c.Path = nil
+	}
+	if c.Flags&CellTombstone != 0 {
+		c.Flags &^= CellExpiring
+		c.Value = nil
+	}
+	if c.Flags&CellExpiring == 0 {
+		c.TTL = 0
+		if c.Flags&CellTombstone == 0 {
+			c.LocalTime = 0
+		}
+	}
 }
 
 // wins tells whether c replaces o, a cell at the same place. It is a strict
@@ -55,7 +82,10 @@ func (c *Cell) wins(o *Cell) bool {
 	if c.TTL != o.TTL {
 		return c.TTL < o.TTL
 	}
-	return bytes.Compare(c.Value, o.Value) > 0
+	if v := bytes.Compare(c.Value, o.Value); v != 0 {
+		return v > 0
+	}
+	return c.Flags > o.Flags
 }
 
 // rank orders kinds at equal timestamps: plain, expiring, tombstone.

@@ -70,6 +70,13 @@
 // larger value by unsigned bytes. A deletion shadows everything at its
 // timestamp or below.
 //
+// # Streams
+//
+// A Source yields partitions and their items; Merge is a Source made of many,
+// Purger is what compaction leaves out of one, and Digest is by what replicas
+// compare them. What a Merge yields is canonical: the same data gives the same
+// partitions, boundaries and bytes, however it was spread over the inputs.
+//
 // The package does no I/O, starts no goroutine and reads no clock. Types are
 // not safe for concurrent use unless they say so; byte slices that readers
 // return alias their input.

@@ -64,24 +64,22 @@ func (r Record) Entries() EntryReader {
 	return EntryReader{r: encoding.NewReader(r[recordHeaderLen+len(r.Key()):])}
 }
 
-// Check verifies the whole record, every row and cell included.
+// Check verifies the whole record: every row and cell, and that each row is
+// canonical. What passes can be applied, merged and copied as bytes.
 func (r Record) Check() error {
 	if err := r.CheckHeader(); err != nil {
 		return err
 	}
-	var row RowReader
 	e := r.Entries()
 	for e.Next() {
 		if e.Kind != EntryRow && e.Kind != EntryStatic {
 			continue
 		}
-		if err := row.Init(e.Row); err != nil {
+		if err := CheckRow(e.Row); err != nil {
 			return err
 		}
-		for row.NextCell() {
-		}
-		if row.Err() != nil {
-			return row.Err()
+		if len(e.Clustering) > MaxKeyLen {
+			return fmt.Errorf("%w: clustering of %d bytes", ErrCorrupt, len(e.Clustering))
 		}
 	}
 	return e.Err()
@@ -133,6 +131,7 @@ func (e *EntryReader) Next() bool {
 	case EntryPartitionDeletion:
 		e.deletion()
 	case EntryStatic:
+		e.Clustering = nil
 		e.Row = e.r.Bytes()
 	case EntryRow:
 		e.Clustering = e.r.Bytes()
@@ -244,6 +243,7 @@ func (b *Builder) DeleteRow(d Deletion) { b.row.deletion = b.row.deletion.Max(d)
 // Cell adds a cell; Path and Value must live until EndRow. Flags other than
 // CellExpiring, CellTombstone, CellPath, CellCollection and CellKey are ours.
 func (b *Builder) Cell(c Cell) {
+	c.normalize()
 	if n := len(b.row.cells); n > 0 && b.row.cells[n-1].order(&c) >= 0 {
 		b.sorted = false
 	}
@@ -263,25 +263,25 @@ func (b *Builder) EndRow() {
 		b.buf = append(b.buf, uint8(EntryRow))
 		b.buf = encoding.AppendBytes(b.buf, b.clustering)
 	}
-	b.buf = appendPrefixed(b.buf, b.row.append)
+	at := len(b.buf)
+	b.buf = b.row.append(append(b.buf, 0))
+	b.buf = prefixLength(b.buf, at)
 }
 
-// appendPrefixed appends what f appends behind its varint length.
-func appendPrefixed(dst []byte, f func([]byte) []byte) []byte {
-	at := len(dst)
-	dst = append(dst, 0)
-	dst = f(dst)
-	n := len(dst) - at - 1
+// prefixLength writes the varint length of what follows the byte at into it,
+// moving what follows if the length needs more than that byte.
+func prefixLength(buf []byte, at int) []byte {
+	n := len(buf) - at - 1
 	if n < 0x80 {
-		dst[at] = byte(n)
-		return dst
+		buf[at] = byte(n)
+		return buf
 	}
-	var tmp [10]byte
+	var tmp [binary.MaxVarintLen64]byte
 	k := binary.PutUvarint(tmp[:], uint64(n))
-	dst = append(dst, tmp[:k-1]...)
-	copy(dst[at+k:], dst[at+1:at+1+n])
-	copy(dst[at:], tmp[:k])
-	return dst
+	buf = append(buf, tmp[:k-1]...)
+	copy(buf[at+k:], buf[at+1:at+1+n])
+	copy(buf[at:], tmp[:k])
+	return buf
 }
 
 // Empty tells whether nothing was added since Begin.

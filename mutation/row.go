@@ -3,6 +3,7 @@ package mutation
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/ilion-db/ilion/internal/encoding"
 	"github.com/ilion-db/ilion/schema"
@@ -37,11 +38,17 @@ func (r *RowReader) Init(row []byte) error {
 	}
 	r.Base = int64(binary.LittleEndian.Uint64(row[1:]))
 	p := encoding.NewReader(row[9:])
+	if r.Flags&(rowMarker|rowMarkerExpires) == rowMarkerExpires {
+		return r.fail("row flags %#x", r.Flags)
+	}
 	if r.Flags&rowMarker != 0 {
 		r.Marker = Marker{Timestamp: r.Base + p.Varint(), Set: true}
 		if r.Flags&rowMarkerExpires != 0 {
 			r.Marker.TTL = uint32(p.Uvarint())
 			r.Marker.Expiry = p.U32()
+			if r.Marker.TTL == 0 {
+				return r.fail("expiring marker without TTL")
+			}
 		}
 	}
 	if r.Flags&rowDeletion != 0 {
@@ -89,6 +96,12 @@ func (r *RowReader) nextCellSlow() bool {
 	if f&^cellKnown != 0 || col > 1<<32-1 {
 		r.err = fmt.Errorf("%w: cell flags %#x", ErrUnknownFeature, uint8(f))
 		r.left = 0
+		return false
+	}
+	switch {
+	case f&(CellExpiring|CellTombstone) == CellExpiring|CellTombstone,
+		f&CellCollection != 0 && f&(CellTombstone|CellPath) != CellTombstone:
+		r.fail("cell flags %#x", uint8(f))
 		return false
 	}
 	if f&cellDelta != 0 {
@@ -162,9 +175,10 @@ func (w *rowWriter) empty() bool {
 	return !w.marker.Set && !w.deletion.Set && len(w.cells) == 0
 }
 
-func (w *rowWriter) append(dst []byte) []byte {
-	var flags uint8
-	base := int64(-1 << 63)
+// head returns the flags and the base that the parts other than the cells
+// give.
+func (w *rowWriter) head() (flags uint8, base int64) {
+	base = math.MinInt64
 	if w.marker.Set {
 		flags |= rowMarker
 		base = w.marker.Timestamp
@@ -176,15 +190,15 @@ func (w *rowWriter) append(dst []byte) []byte {
 		flags |= rowDeletion
 		base = max(base, w.deletion.Timestamp)
 	}
+	return flags, base
+}
+
+func (w *rowWriter) append(dst []byte) []byte {
+	flags, base := w.head()
 	for i := range w.cells {
 		c := &w.cells[i]
 		base = max(base, c.Timestamp)
-		if c.Flags&CellTombstone != 0 {
-			flags |= rowTombstones
-		}
-		if c.Flags&CellExpiring != 0 {
-			flags |= rowExpiring
-		}
+		flags |= c.rowFlags()
 	}
 	dst = append(dst, flags)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(base))

@@ -56,8 +56,9 @@ type Source interface {
 	// start (in reverse: the end) of the partition. Seeks go forward only.
 	Seek(bound []byte)
 	// Open is the range deletion in force where the source stands: above the
-	// items already passed and at or below the next one (in reverse
-	// mirrored).
+	// items already passed (the current one is) and up to the next one; in
+	// reverse mirrored. At the start of a partition it is a deletion whose
+	// bound there is open; such a bound is no item.
 	Open() Deletion
 	// Next moves to the next item of the current partition.
 	Next() bool
