@@ -1,0 +1,7 @@
+// Package admin is the node's HTTP side: /healthz answers while the process
+// lives, /readyz while it serves CQL, /metrics is for Prometheus and
+// /debug/pprof for whoever sits on the machine itself: it answers on loopback
+// addresses only, whatever the server listens on.
+//
+// Server owns its listener and its one goroutine; Close ends both.
+package admin
