@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/internal/encoding"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -49,12 +50,12 @@ func (e *Edit) RemoveFile(table schema.TableID, id uint64) {
 }
 
 // Flushed says that the table's records below p are in files.
-func (e *Edit) Flushed(table schema.TableID, p Position) {
+func (e *Edit) Flushed(table schema.TableID, p commitlog.Position) {
 	e.add(opFlushed, appendPosition(append([]byte(nil), table[:]...), p))
 }
 
 // Truncated says that the table's records below p are gone.
-func (e *Edit) Truncated(table schema.TableID, p Position, at int64) {
+func (e *Edit) Truncated(table schema.TableID, p commitlog.Position, at int64) {
 	b := appendPosition(append([]byte(nil), table[:]...), p)
 	e.add(opTruncated, binary.LittleEndian.AppendUint64(b, uint64(at)))
 }
@@ -70,7 +71,7 @@ func (e *Edit) Purged(table schema.TableID, localTime uint32) {
 // Empty tells whether the edit changes nothing.
 func (e *Edit) Empty() bool { return len(e.ops) == 0 }
 
-func appendPosition(dst []byte, p Position) []byte {
+func appendPosition(dst []byte, p commitlog.Position) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, p.Segment)
 	return binary.LittleEndian.AppendUint32(dst, p.Offset)
 }
@@ -128,8 +129,8 @@ func (s *State) applyOp(kind uint8, b *encoding.Reader) error {
 	return nil
 }
 
-func readPosition(b *encoding.Reader) Position {
-	return Position{Segment: b.U64(), Offset: b.U32()}
+func readPosition(b *encoding.Reader) commitlog.Position {
+	return commitlog.Position{Segment: b.U64(), Offset: b.U32()}
 }
 
 // snapshot is the edit that makes s from nothing.

@@ -3,19 +3,9 @@ package manifest
 import (
 	"maps"
 
+	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/schema"
 )
-
-// Position is a place in the commit log.
-type Position struct {
-	Segment uint64
-	Offset  uint32
-}
-
-// Less orders positions.
-func (p Position) Less(o Position) bool {
-	return p.Segment < o.Segment || p.Segment == o.Segment && p.Offset < o.Offset
-}
 
 // File is a live table file.
 type File struct {
@@ -26,8 +16,8 @@ type File struct {
 // Table is what the manifest knows of one table.
 type Table struct {
 	Files       map[uint64]File
-	Flushed     Position // records below it are in files
-	Truncated   Position // records below it are gone
+	Flushed     commitlog.Position // records below it are in files
+	Truncated   commitlog.Position // records below it are gone
 	TruncatedAt int64    // microseconds, 0 for never
 	PurgedTo    uint32   // highest local deletion time ever purged at
 }

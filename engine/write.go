@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/mutation"
+)
+
+// TryApply starts a write of records that form an all-or-nothing group, and
+// never waits: it answers mutation.ErrWouldBlock, having done nothing, where
+// memory or the log's buffer are full. After a nil return done is called
+// exactly once; after an error it is not. The records are read until done is
+// called and never changed.
+func (e *Engine) TryApply(records []mutation.Record, done mutation.Completer) error {
+	if err := e.writable(records); err != nil {
+		return err
+	}
+	if len(records) == 1 {
+		t, err := e.table(records[0].Table())
+		if err != nil {
+			return err
+		}
+		return t.apply(records, done)
+	}
+	return e.applyGroup(records, done)
+}
+
+// Apply is TryApply that waits until it can start.
+func (e *Engine) Apply(ctx context.Context, records []mutation.Record, done mutation.Completer) error {
+	for {
+		err := e.TryApply(records, done)
+		if !errors.Is(err, mutation.ErrWouldBlock) {
+			return err
+		}
+		if err := e.waitWritable(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// ApplySync applies records and returns when they are durable as the sync mode
+// promises.
+func (e *Engine) ApplySync(ctx context.Context, records ...mutation.Record) error {
+	a := awaitPool.Get().(await)
+	if err := e.Apply(ctx, records, a); err != nil {
+		awaitPool.Put(a)
+		return err
+	}
+	// The outcome is on its way even if ctx ends: waiting for it bounds what
+	// is in flight.
+	err := <-a
+	awaitPool.Put(a)
+	return err
+}
+
+// apply writes records of this table.
+func (t *table) apply(records []mutation.Record, done mutation.Completer) error {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.dropped {
+		return &UnknownTableError{t.id}
+	}
+	mem := t.current.Load().mems[0]
+	if !t.def.Load().DurableWrites {
+		return t.applyUnlogged(mem, records, done)
+	}
+	p := newPending(done)
+	pos, err := t.engine.append(records, p)
+	if err != nil {
+		p.free()
+		return err
+	}
+	t.noteFirst(pos)
+	t.link(mem, records, p)
+	return nil
+}
+
+func (t *table) applyUnlogged(mem *memory, records []mutation.Record, done mutation.Completer) error {
+	for _, r := range records {
+		if err := mem.Put(r, nil); err != nil {
+			return err
+		}
+	}
+	done.Complete(nil)
+	return nil
+}
+
+// link puts logged records into the memtable and counts p down. Since the log
+// has them, a failure here leaves memory behind the disk: the engine stops.
+func (t *table) link(mem *memory, records []mutation.Record, p *pending) {
+	for _, r := range records {
+		if err := mem.Put(r, nil); err != nil {
+			t.engine.fail(fmt.Errorf("engine: logged record cannot be applied: %w", err))
+			p.linkFailed(err)
+			return
+		}
+	}
+	p.finish()
+}
+
+// append gives the records a log position.
+func (e *Engine) append(records []mutation.Record, p *pending) (commitlog.Position, error) {
+	if err := fail.Point("engine/append"); err != nil {
+		return commitlog.Position{}, err
+	}
+	var one [1][]byte
+	group := one[:]
+	if len(records) == 1 {
+		one[0] = records[0]
+	} else {
+		group = make([][]byte, len(records))
+		for i, r := range records {
+			group[i] = r
+		}
+	}
+	pos, err := e.log.TryAppend(group, &p.Waiter)
+	if errors.Is(err, commitlog.ErrWouldBlock) {
+		return pos, mutation.ErrWouldBlock
+	}
+	return pos, err
+}
+
+// applyGroup writes records of several partitions and perhaps tables as one
+// group of the log.
+func (e *Engine) applyGroup(records []mutation.Record, done mutation.Completer) error {
+	tables := make([]*table, 0, 4)
+	for _, r := range records {
+		t, err := e.table(r.Table())
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(tables, t) {
+			tables = append(tables, t)
+		}
+	}
+	if len(tables) == 1 {
+		return tables[0].apply(records, done)
+	}
+	// In one order, so that two groups never wait for each other.
+	slices.SortFunc(tables, func(a, b *table) int { return bytes.Compare(a.id[:], b.id[:]) })
+	for _, t := range tables {
+		t.mu.RLock()
+		defer t.mu.RUnlock()
+		if t.dropped {
+			return &UnknownTableError{t.id}
+		}
+	}
+	p := newPending(done)
+	pos, err := e.append(records, p)
+	if err != nil {
+		p.free()
+		return err
+	}
+	for _, t := range tables {
+		t.noteFirst(pos)
+	}
+	for _, r := range records {
+		t, _ := e.table(r.Table())
+		if err := t.current.Load().mems[0].Put(r, nil); err != nil {
+			e.fail(fmt.Errorf("engine: logged record cannot be applied: %w", err))
+			p.linkFailed(err)
+			return nil
+		}
+	}
+	p.finish()
+	return nil
+}
