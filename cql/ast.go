@@ -54,10 +54,13 @@ type Name struct {
 	Pos      Pos
 }
 
-// String gives the name as CQL, quoted where needed.
+// String gives the name as CQL, quoted where needed; with an empty Name it is the keyspace alone.
 func (n Name) String() string {
-	if n.Keyspace == "" {
+	switch {
+	case n.Keyspace == "":
 		return Quote(n.Name)
+	case n.Name == "":
+		return Quote(n.Keyspace)
 	}
 	return Quote(n.Keyspace) + "." + Quote(n.Name)
 }

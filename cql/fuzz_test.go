@@ -1,0 +1,90 @@
+package cql
+
+import (
+	"testing"
+)
+
+func addSeeds(f *testing.F) {
+	for _, name := range []string{"select", "modify", "ddl", "admin", "errors"} {
+		for _, in := range readInputs(f, name) {
+			f.Add(in)
+		}
+	}
+	f.Add("'")
+	f.Add("$$")
+	f.Add("-")
+	f.Add("1.")
+	f.Add("P")
+	f.Add("(((((((")
+	f.Add("SELECT {{{{")
+}
+
+// FuzzLexer checks that tokens cover the text in order and that the end comes.
+func FuzzLexer(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		lx := NewLexer(text)
+		lx.KeepHidden = true
+		end := int32(0)
+		for range len(text) + 1 {
+			tok, err := lx.Next()
+			if err != nil {
+				return
+			}
+			if tok.Start != end {
+				t.Fatalf("token starts at %d, the one before ended at %d", tok.Start, end)
+			}
+			if tok.Kind == TokEOF {
+				if int(end) != len(text) {
+					t.Fatalf("end at %d of %d", end, len(text))
+				}
+				return
+			}
+			if tok.End <= tok.Start {
+				t.Fatalf("empty token at %d", tok.Start)
+			}
+			end = tok.End
+		}
+		t.Fatal("no end")
+	})
+}
+
+// FuzzParse checks that nothing panics, that errors point into the text, and that what parses has a sound list of markers.
+func FuzzParse(f *testing.F) {
+	addSeeds(f)
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := Parse(text)
+		if err != nil {
+			e := err.(*SyntaxError)
+			if e.Offset < 0 || e.Offset+e.Length > len(text) || e.Msg == "" {
+				t.Fatalf("%+v points out of %d bytes", e, len(text))
+			}
+			return
+		}
+		for i, m := range s.Markers() {
+			if m.Index != i {
+				t.Fatalf("marker %d says %d", i, m.Index)
+			}
+		}
+		done, _, _ := Split(text)
+		for _, p := range done {
+			if text[p.Offset:p.Offset+len(p.Text)] != p.Text {
+				t.Fatalf("piece %q is not at %d", p.Text, p.Offset)
+			}
+		}
+		sel, ok := s.(*Select)
+		if !ok {
+			return
+		}
+		for _, x := range sel.Selectors {
+			_ = ResultName(x.Expr, nil)
+			again, err := Parse("SELECT " + x.Expr.String() + " FROM t")
+			if err != nil {
+				t.Fatalf("%s does not parse again: %v", x.Expr, err)
+			}
+			if got := again.(*Select).Selectors[0].Expr.String(); got != x.Expr.String() {
+				t.Fatalf("%s became %s", x.Expr, got)
+			}
+		}
+	})
+}

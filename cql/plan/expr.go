@@ -1,0 +1,233 @@
+package plan
+
+import (
+	"encoding/binary"
+
+	"github.com/ilion-db/ilion/cql"
+	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// ExprKind is what an Expr is.
+type ExprKind uint8
+
+// Kinds of expressions.
+const (
+	ExprColumn ExprKind = iota
+	ExprConst
+	ExprTerm
+	ExprCall
+	ExprToken
+	ExprWritetime
+	ExprMaxWritetime
+	ExprTTL
+	ExprElement
+	ExprTuple
+	ExprAggregate
+)
+
+// Expr is a compiled expression of a SELECT list or a call in a term.
+// Immutable and safe for concurrent use.
+type Expr struct {
+	Kind ExprKind
+	Type *schema.Type
+	Slot int     // ExprColumn, ExprWritetime, ...: index into Select.Slots
+	Args []*Expr // ExprCall, ExprTuple, ExprElement (base, key), ExprAggregate
+	// Aggregate is set for ExprAggregate.
+	Aggregate Aggregate
+
+	value []byte
+	term  *term
+	fn    *function
+}
+
+// Row is what an expression reads of a row.
+type Row interface {
+	// Value is the whole value in a slot, a collection in its serialized form;
+	// nil is null. It is valid until the row changes.
+	Value(slot int) []byte
+	// Cell tells timestamp (microseconds), TTL (seconds, 0 for none) and expiry
+	// (seconds since 1970) of a slot's cell; ok is false if it is not live.
+	Cell(slot int) (timestamp int64, ttl, expiry uint32, ok bool)
+	// Cells calls f for each live cell of a collection in element order.
+	Cells(slot int, f func(timestamp int64, ttl, expiry uint32))
+	// Token is the token of the partition key.
+	Token() ring.Token
+}
+
+// Eval computes the expression for a row; nil is null. The result may alias the
+// row. row may be nil if no column is used.
+func (e *Expr) Eval(q *Query, row Row) ([]byte, error) { return e.eval(&q.binding, row) }
+
+func (e *Expr) evalConst(b *binding) ([]byte, error) { return e.eval(b, nil) }
+
+func (e *Expr) eval(b *binding, row Row) ([]byte, error) {
+	switch e.Kind {
+	case ExprColumn:
+		return row.Value(e.Slot), nil
+	case ExprConst:
+		return e.value, nil
+	case ExprTerm:
+		v, err := e.term.eval(b)
+		return v.Bytes, err
+	case ExprToken:
+		if row != nil && e.Args == nil {
+			return binary.BigEndian.AppendUint64(nil, uint64(row.Token())), nil
+		}
+		return e.evalToken(b, row)
+	case ExprWritetime, ExprMaxWritetime, ExprTTL:
+		return e.evalCell(b, row), nil
+	case ExprElement:
+		return e.evalElement(b, row)
+	case ExprTuple:
+		parts, err := evalAll(e.Args, b, row)
+		if err != nil {
+			return nil, err
+		}
+		return packCompound(e.Type, parts), nil
+	case ExprCall:
+		parts, err := evalAll(e.Args, b, row)
+		if err != nil {
+			return nil, err
+		}
+		return e.fn.call(b, parts)
+	}
+	return nil, invalid("aggregate functions cannot be used here")
+}
+
+func evalAll(args []*Expr, b *binding, row Row) ([][]byte, error) {
+	parts := make([][]byte, len(args))
+	for i, a := range args {
+		p, err := a.eval(b, row)
+		if err != nil {
+			return nil, err
+		}
+		parts[i] = p
+	}
+	return parts, nil
+}
+
+func (e *Expr) evalToken(b *binding, row Row) ([]byte, error) {
+	parts, err := evalAll(e.Args, b, row)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		if p == nil {
+			return nil, invalid("Invalid null value in condition for the token function")
+		}
+	}
+	return binary.BigEndian.AppendUint64(nil, uint64(ring.Murmur3(appendKey(nil, parts)))), nil
+}
+
+// appendKey appends a partition key: a single component as it is, several each
+// with a length before and a zero byte behind.
+func appendKey(dst []byte, parts [][]byte) []byte {
+	if len(parts) == 1 {
+		return append(dst, parts[0]...)
+	}
+	for _, p := range parts {
+		dst = binary.BigEndian.AppendUint16(dst, uint16(len(p)))
+		dst = append(append(dst, p...), 0)
+	}
+	return dst
+}
+
+func (e *Expr) evalCell(b *binding, row Row) []byte {
+	now := b.opts.now()
+	one := func(ts int64, ttl, expiry uint32) []byte {
+		if e.Kind != ExprTTL {
+			return binary.BigEndian.AppendUint64(nil, uint64(ts))
+		}
+		if ttl == 0 {
+			return nil
+		}
+		return binary.BigEndian.AppendUint32(nil, expiry-min(now, expiry))
+	}
+	if len(e.Args) == 0 {
+		ts, ttl, expiry, ok := row.Cell(e.Slot)
+		if !ok {
+			return nil
+		}
+		return one(ts, ttl, expiry)
+	}
+	// A collection: a list of each element's, or the largest.
+	var parts [][]byte
+	highest, any := int64(0), false
+	row.Cells(e.Slot, func(ts int64, ttl, expiry uint32) {
+		if !any || ts > highest {
+			highest, any = ts, true
+		}
+		parts = append(parts, one(ts, ttl, expiry))
+	})
+	switch {
+	case !any:
+		return nil
+	case e.Kind == ExprMaxWritetime:
+		return binary.BigEndian.AppendUint64(nil, uint64(highest))
+	}
+	return packList(parts, len(parts))
+}
+
+// evalElement reads base[key] of a map, set or list.
+func (e *Expr) evalElement(b *binding, row Row) ([]byte, error) {
+	base, err := e.Args[0].eval(b, row)
+	if err != nil || base == nil {
+		return nil, err
+	}
+	key, err := e.Args[1].eval(b, row)
+	if err != nil || key == nil {
+		return nil, err
+	}
+	return elementAt(e.Args[0].Type, base, key), nil
+}
+
+func elementAt(t *schema.Type, value, key []byte) []byte {
+	it := iterate(t, value)
+	switch t.Kind() {
+	case schema.KindMap:
+		for k, ok := it.next(); ok; k, ok = it.next() {
+			v, more := it.next()
+			if more && t.Key().Compare(k, key) == 0 {
+				return v
+			}
+		}
+	case schema.KindSet:
+		for k, ok := it.next(); ok; k, ok = it.next() {
+			if t.Elem().Compare(k, key) == 0 {
+				return k
+			}
+		}
+	case schema.KindList:
+		at := int(int32(binary.BigEndian.Uint32(key)))
+		for i := 0; ; i++ {
+			v, ok := it.next()
+			if !ok || i == at {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
+// callTerm compiles what is not a literal: a function call, arithmetic, a cast.
+func (c *compiler) callTerm(e cql.Term, name string, t *schema.Type) (*term, error) {
+	if _, ok := e.(*cql.FunctionCall); ok && t != nil {
+		c.want = t
+	}
+	x, err := c.expr(e, exprTerm)
+	if err != nil {
+		return nil, err
+	}
+	if t != nil && !assignable(x.Type, t) {
+		if call, ok := e.(*cql.FunctionCall); ok {
+			return nil, invalid("Type error: cannot assign result of function %s (type %s) to %s (type %s)",
+				functionDisplay(call.Name), x.Type, name, t)
+		}
+		return nil, invalid("Type error: cannot assign result of %s (type %s) to %s (type %s)", e, x.Type, name, t)
+	}
+	if x.Kind == ExprConst {
+		return &term{kind: termConst, typ: x.Type, value: x.value, name: name}, nil
+	}
+	return &term{kind: termCall, typ: x.Type, call: x, name: name}, nil
+}
