@@ -24,7 +24,7 @@ func Split(text string) (done []Piece, rest Piece, open bool) {
 				}
 				return done, Piece{text[s.start.Start:], int(s.start.Start), int(s.start.Line)}, true
 			}
-			t.Kind = TokIdent // some sign that belongs to the statement
+			t.Kind, t.End = TokIdent, lx.off // some sign that belongs to the statement
 		}
 		if t.Kind == TokEOF {
 			if s.words == 0 {

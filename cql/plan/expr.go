@@ -166,7 +166,7 @@ func (e *Expr) evalCell(b *binding, row Row) []byte {
 	case e.Kind == ExprMaxWritetime:
 		return binary.BigEndian.AppendUint64(nil, uint64(highest))
 	}
-	return packList(parts, len(parts))
+	return e.Type.AppendElements(nil, parts)
 }
 
 // evalElement reads base[key] of a map, set or list.
@@ -183,27 +183,19 @@ func (e *Expr) evalElement(b *binding, row Row) ([]byte, error) {
 }
 
 func elementAt(t *schema.Type, value, key []byte) []byte {
-	it := iterate(t, value)
+	it := t.Elements(value)
 	switch t.Kind() {
 	case schema.KindMap:
-		for k, ok := it.next(); ok; k, ok = it.next() {
-			v, more := it.next()
+		for k, ok := it.Next(); ok; k, ok = it.Next() {
+			v, more := it.Next()
 			if more && t.Key().Compare(k, key) == 0 {
 				return v
 			}
 		}
 	case schema.KindSet:
-		for k, ok := it.next(); ok; k, ok = it.next() {
+		for k, ok := it.Next(); ok; k, ok = it.Next() {
 			if t.Elem().Compare(k, key) == 0 {
 				return k
-			}
-		}
-	case schema.KindList:
-		at := int(int32(binary.BigEndian.Uint32(key)))
-		for i := 0; ; i++ {
-			v, ok := it.next()
-			if !ok || i == at {
-				return v
 			}
 		}
 	}
@@ -212,9 +204,6 @@ func elementAt(t *schema.Type, value, key []byte) []byte {
 
 // callTerm compiles what is not a literal: a function call, arithmetic, a cast.
 func (c *compiler) callTerm(e cql.Term, name string, t *schema.Type) (*term, error) {
-	if _, ok := e.(*cql.FunctionCall); ok && t != nil {
-		c.want = t
-	}
 	x, err := c.expr(e, exprTerm)
 	if err != nil {
 		return nil, err

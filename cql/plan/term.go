@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"github.com/ilion-db/ilion/cql"
@@ -97,57 +96,10 @@ func packCompound(t *schema.Type, parts [][]byte) []byte {
 	switch t.Kind() {
 	case schema.KindSet:
 		parts = sortParts(t.Elem(), parts, 1)
-		return packList(parts, len(parts))
 	case schema.KindMap:
 		parts = sortParts(t.Key(), parts, 2)
-		return packList(parts, len(parts)/2)
-	case schema.KindList:
-		return packList(parts, len(parts))
-	case schema.KindVector:
-		return packVector(t, parts)
 	}
-	out := make([]byte, 0, 4*len(parts))
-	for _, p := range parts {
-		out = native.AppendValue(out, p)
-	}
-	return out
-}
-
-func packList(parts [][]byte, count int) []byte {
-	out := binary.BigEndian.AppendUint32(nil, uint32(count))
-	for _, p := range parts {
-		out = native.AppendValue(out, p)
-	}
-	return out
-}
-
-func packVector(t *schema.Type, parts [][]byte) []byte {
-	var out []byte
-	for _, p := range parts {
-		if t.Elem().FixedLen() == 0 {
-			out = appendVInt(out, uint64(len(p)))
-		}
-		out = append(out, p...)
-	}
-	return out
-}
-
-// appendVInt appends Cassandra's unsigned variable-length integer: leading one
-// bits of the first byte count the bytes that follow.
-func appendVInt(dst []byte, v uint64) []byte {
-	extra := 0
-	for extra < 8 && v>>(7*(extra+1)) != 0 {
-		extra++
-	}
-	if extra == 8 {
-		return binary.BigEndian.AppendUint64(append(dst, 0xff), v)
-	}
-	at := len(dst)
-	for i := extra; i >= 0; i-- {
-		dst = append(dst, byte(v>>(8*i)))
-	}
-	dst[at] |= ^byte(0) << (8 - extra)
-	return dst
+	return t.AppendElements(nil, parts)
 }
 
 // sortParts orders groups of n parts by the first of each and drops all but
@@ -179,98 +131,32 @@ func needsSorting(t *schema.Type) bool {
 	return t.Frozen() && slices.ContainsFunc(t.Elems(), needsSorting)
 }
 
-// sortedForm returns a valid value with all its sets and maps in order. It
-// returns the value itself if nothing has to move.
+// sortedForm returns a valid value with all its sets and maps in order.
 func sortedForm(t *schema.Type, value []byte) []byte {
-	parts, ok := splitCompound(t, value)
-	if !ok {
+	if len(value) == 0 {
 		return value
 	}
-	for i, p := range parts {
-		if e := partType(t, i); p != nil && needsSorting(e) {
-			parts[i] = sortedForm(e, p)
+	var parts [][]byte
+	it := t.Elements(value)
+	for p, ok := it.Next(); ok; p, ok = it.Next() {
+		if p != nil && needsSorting(it.Type()) {
+			p = sortedForm(it.Type(), p)
 		}
+		parts = append(parts, p)
+	}
+	if k := t.Kind(); k != schema.KindSet && k != schema.KindMap && len(parts) == 0 {
+		return value
 	}
 	return packCompound(t, parts)
 }
 
-// partType is the type of the i-th part that splitCompound yields.
+// partType is the type of the i-th part of a compound value.
 func partType(t *schema.Type, i int) *schema.Type {
-	switch t.Kind() {
-	case schema.KindMap:
-		return t.Elems()[i&1]
-	case schema.KindTuple, schema.KindUDT:
-		return t.Elems()[i]
-	}
-	return t.Elem()
+	e := t.Elems()
+	return e[i%len(e)]
 }
 
-// splitCompound takes a valid value apart; the inverse of packCompound. It
-// declines vectors of fixed elements, which have nothing to sort.
-func splitCompound(t *schema.Type, value []byte) (parts [][]byte, ok bool) {
-	switch t.Kind() {
-	case schema.KindList, schema.KindSet, schema.KindMap:
-		it := iterate(t, value)
-		for p, more := it.next(); more; p, more = it.next() {
-			parts = append(parts, p)
-		}
-		return parts, true
-	case schema.KindTuple, schema.KindUDT:
-		for len(value) >= 4 && len(parts) < len(t.Elems()) {
-			n := int32(binary.BigEndian.Uint32(value))
-			value = value[4:]
-			if n < 0 {
-				parts = append(parts, nil)
-				continue
-			}
-			n = min(n, int32(len(value)))
-			parts = append(parts, value[:n:n])
-			value = value[n:]
-		}
-		return parts, true
-	}
-	return nil, false
-}
-
-// parts walks the elements of a serialized list or set, or the keys and values
-// in turn of a map.
-type partIterator struct {
-	rest []byte
-	left int
-}
-
-func iterate(t *schema.Type, value []byte) partIterator {
-	if len(value) < 4 {
-		return partIterator{}
-	}
-	n := int(int32(binary.BigEndian.Uint32(value)))
-	if t.Kind() == schema.KindMap {
-		n *= 2
-	}
-	return partIterator{rest: value[4:], left: n}
-}
-
-func (it *partIterator) next() ([]byte, bool) {
-	if it.left <= 0 || len(it.rest) < 4 {
-		return nil, false
-	}
-	it.left--
-	n := int32(binary.BigEndian.Uint32(it.rest))
-	it.rest = it.rest[4:]
-	if n < 0 {
-		return nil, true
-	}
-	if int(n) > len(it.rest) {
-		it.left = 0
-		return nil, false
-	}
-	p := it.rest[:n:n]
-	it.rest = it.rest[n:]
-	return p, true
-}
-
-// Receivers of parts, as the names of bind variables show them.
-
+// elementName is the name of a part as bind variables show it.
 func elementName(t *schema.Type, name string, i int) string {
 	switch t.Kind() {
 	case schema.KindMap:
