@@ -36,8 +36,8 @@ type buffer struct {
 	number, synced uint64
 }
 
-func newBuffer() *buffer {
-	std := vfs.AlignedBytes(bufferSize)
+func newBuffer(size int) *buffer {
+	std := vfs.AlignedBytes(size)
 	return &buffer{mem: std, std: std, n: frameHeaderSize}
 }
 
@@ -84,7 +84,8 @@ type lane struct {
 }
 
 func newLane(log *Log, id uint16) *lane {
-	l := &lane{log: log, id: id, wake: make(chan struct{}, 1), open: newBuffer(), free: newBuffer()}
+	size := min(bufferSize, log.opts.SegmentSize)
+	l := &lane{log: log, id: id, wake: make(chan struct{}, 1), open: newBuffer(size), free: newBuffer(size)}
 	l.space = sync.NewCond(&l.mu)
 	return l
 }
@@ -96,7 +97,7 @@ var errWait = ErrWouldBlock
 func (l *lane) place(need int) error {
 	b := l.open
 	if b.records > 0 {
-		if b.n+need <= bufferSize && l.off+int64(pad(b.n+need)) <= b.seg.size {
+		if b.n+need <= len(b.std) && l.off+int64(pad(b.n+need)) <= b.seg.size {
 			return nil
 		}
 		if l.free == nil {
