@@ -190,17 +190,17 @@ func (l *lane) lead() {
 
 // wait makes everything appended before the call durable.
 func (l *lane) wait() error {
-	p := parkedPool.Get().(*parked)
+	p := l.log.getParked()
 	l.mu.Lock()
 	if l.failed != nil {
 		err := l.failed
 		l.mu.Unlock()
-		parkedPool.Put(p)
+		l.log.parked.Put(p)
 		return err
 	}
 	if l.open.records == 0 && l.ready == nil && !l.writing {
 		l.mu.Unlock()
-		parkedPool.Put(p)
+		l.log.parked.Put(p)
 		return nil
 	}
 	l.open.waiters.push(&p.Waiter)
@@ -208,6 +208,6 @@ func (l *lane) wait() error {
 	l.mu.Unlock()
 	signal(l.wake)
 	err := <-p.done
-	parkedPool.Put(p)
+	l.log.parked.Put(p)
 	return err
 }

@@ -39,6 +39,7 @@ type Log struct {
 	flushers sync.WaitGroup
 	failure  atomic.Pointer[error]
 	counters counters
+	parked   sync.Pool // of *parked
 
 	closing sync.Mutex // protects closed; held for the whole of no I/O
 	closed  bool
@@ -189,7 +190,7 @@ func (l *Log) AppendSync(recs [][]byte) (Position, error) {
 	if err != nil {
 		return Position{}, err
 	}
-	p := parkedPool.Get().(*parked)
+	p := l.getParked()
 	lane := l.lane()
 	pos, lead, err := lane.append(recs, need, &p.Waiter, true)
 	if lead {
@@ -202,7 +203,7 @@ func (l *Log) AppendSync(recs [][]byte) (Position, error) {
 	if err == nil {
 		err = <-p.done
 	}
-	parkedPool.Put(p)
+	l.parked.Put(p)
 	return pos, err
 }
 

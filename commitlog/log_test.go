@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ilion-db/ilion/internal/clock"
@@ -259,49 +261,162 @@ func TestPressure(t *testing.T) {
 }
 
 func TestIdleCover(t *testing.T) {
-	l, _, _ := mustOpen(t, testOptions(vfs.NewMem()))
-	mustAppend(t, l, "a")
-	for l.Stats().Frames < 2 {
-		clock.Real.Sleep(time.Millisecond)
-	}
-	mustClose(t, l)
-	if n := l.Stats().Frames; n != 2 {
-		t.Fatalf("%d frames, want one of records and one empty", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		l, _, _ := mustOpen(t, testOptions(vfs.NewMem()))
+		mustAppend(t, l, "a")
+		synctest.Wait()
+		if n := l.Stats().Frames; n != 1 {
+			t.Fatalf("%d frames at once", n)
+		}
+		clock.Real.Sleep(3 * idleCover)
+		synctest.Wait()
+		if n := l.Stats().Frames; n != 2 {
+			t.Fatalf("%d frames, want one of records and one empty", n)
+		}
+		mustClose(t, l)
+		if n := l.Stats().Frames; n != 2 {
+			t.Fatalf("%d frames after close, want no second empty one", n)
+		}
+	})
+}
+
+func TestWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := testOptions(vfs.NewMem())
+		o.Mode, o.GroupWindow = Group, 5*time.Millisecond
+		l, _, _ := mustOpen(t, o)
+		start := clock.Real.Mono()
+		mustAppend(t, l, "a")
+		if took := clock.Real.Mono() - start; took != o.GroupWindow {
+			t.Fatalf("mode Group answered after %v", took)
+		}
+		mustClose(t, l)
+
+		o = testOptions(vfs.NewMem())
+		o.Mode = Periodic
+		l, _, _ = mustOpen(t, o)
+		start = clock.Real.Mono()
+		mustAppend(t, l, "a")
+		synctest.Wait()
+		if took, n := clock.Real.Mono()-start, l.Stats().Frames; took != 0 || n != 0 {
+			t.Fatalf("mode Periodic answered after %v with %d frames written", took, n)
+		}
+		clock.Real.Sleep(DefaultSyncPeriod)
+		synctest.Wait()
+		if n := l.Stats().Records; n != 1 {
+			t.Fatalf("%d records durable after the period", n)
+		}
+		mustAppend(t, l, "b")
+		if err := l.Sync(); err != nil || l.Stats().Records != 2 {
+			t.Fatalf("Sync: %v, %d records durable", err, l.Stats().Records)
+		}
+		mustClose(t, l)
+	})
 }
 
 func TestNoSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := vfs.NewMem()
+		o := testOptions(fs)
+		fs.SetCapacity(5 * MinSegmentSize)
+		l, _, _ := mustOpen(t, o)
+		rec := [][]byte{make([]byte, 30<<10)}
+		var pos Position
+		var err error
+		acked := 0
+		for ; err == nil && acked < 100; acked++ {
+			var p Position
+			if p, err = l.AppendSync(rec); err == nil {
+				pos = p
+			}
+		}
+		if !errors.Is(err, ErrNoSpace) || acked < 5 {
+			t.Fatalf("after %d records on a full disk: %v", acked, err)
+		}
+		if _, err := l.TryAppend(rec, nil); !errors.Is(err, ErrNoSpace) {
+			t.Fatalf("TryAppend on a full disk: %v", err)
+		}
+		l.Discard(pos)
+		synctest.Wait()
+		if _, err := l.AppendSync(rec); err != nil {
+			t.Fatalf("after Discard: %v", err)
+		}
+		// Space that others free is found by the clock.
+		for err = nil; err == nil; {
+			_, err = l.AppendSync(rec)
+		}
+		fs.SetCapacity(50 * MinSegmentSize)
+		if _, err := l.AppendSync(rec); !errors.Is(err, ErrNoSpace) {
+			t.Fatalf("before the next try: %v", err)
+		}
+		clock.Real.Sleep(2 * spaceRetry)
+		synctest.Wait()
+		if _, err := l.AppendSync(rec); err != nil || l.Err() != nil {
+			t.Fatalf("after space was freed: %v, %v", err, l.Err())
+		}
+		mustClose(t, l)
+	})
+}
+
+// TestIdleLaneLetsGo checks that a lane without work does not hold the
+// low-water mark back for ever.
+func TestIdleLaneLetsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := testOptions(vfs.NewMem())
+		o.Lanes = 2
+		l, _, _ := mustOpen(t, o)
+		mustAppend(t, l, "a")
+		mustAppend(t, l, "b")
+		big := string(make([]byte, 30<<10))
+		for range 20 {
+			l.next.Store(1) // always the same lane
+			mustAppend(t, l, big)
+			synctest.Wait()
+		}
+		l.Discard(l.Head())
+		synctest.Wait()
+		if segs := l.ActiveSegments(); len(segs) > 2 {
+			t.Fatalf("segments %v are held", segs)
+		}
+		mustClose(t, l)
+	})
+}
+
+func TestTryAppendWouldBlock(t *testing.T) {
 	fs := vfs.NewMem()
 	o := testOptions(fs)
-	fs.SetCapacity(5 * MinSegmentSize)
+	o.SegmentSize = 1 << 20
 	l, _, _ := mustOpen(t, o)
-	rec := [][]byte{make([]byte, 30<<10)}
+	mustAppend(t, l, "first")
+	hold, held := make(chan struct{}), make(chan struct{}, 1)
+	fs.OnWriteSide(func(c vfs.Call) {
+		if c.Op == vfs.OpWrite && !c.After && strings.HasSuffix(c.Name, segmentSuffix) {
+			signal(held)
+			<-hold
+		}
+	})
+	rec := [][]byte{make([]byte, 100<<10)}
+	var notes []*note
 	var err error
-	acked := 0
-	var pos Position
-	for range 100 {
-		var p Position
-		if p, err = l.AppendSync(rec); err != nil {
+	for len(notes) < 100 {
+		n := newNote()
+		if _, err = l.TryAppend(rec, &n.Waiter); err != nil {
 			break
 		}
-		pos = p
-		acked++
-	}
-	if !errors.Is(err, ErrNoSpace) || acked < 4 {
-		t.Fatalf("after %d records on a full disk: %v", acked, err)
-	}
-	if _, err := l.TryAppend(rec, nil); !errors.Is(err, ErrNoSpace) {
-		t.Fatalf("TryAppend on a full disk: %v", err)
-	}
-	l.Discard(pos)
-	for {
-		if _, err = l.AppendSync(rec); !errors.Is(err, ErrNoSpace) {
-			break
+		notes = append(notes, n)
+		if len(notes) == 1 {
+			<-held
 		}
-		clock.Real.Sleep(time.Millisecond)
 	}
-	if err != nil || l.Err() != nil {
-		t.Fatalf("after space was freed: %v, %v", err, l.Err())
+	if !errors.Is(err, ErrWouldBlock) || len(notes) < 5 {
+		t.Fatalf("after %d records while the disk is stuck: %v", len(notes), err)
+	}
+	fs.OnWriteSide(nil)
+	close(hold)
+	for _, n := range notes {
+		if err := <-n.done; err != nil {
+			t.Fatal(err)
+		}
 	}
 	mustClose(t, l)
 }

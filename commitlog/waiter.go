@@ -1,7 +1,5 @@
 package commitlog
 
-import "sync"
-
 // Syncer is told about the end of an append.
 type Syncer interface {
 	// Synced is called exactly once per append that returned no error, with nil
@@ -63,8 +61,14 @@ type parked struct {
 
 func (p *parked) Synced(err error) { p.done <- err }
 
-var parkedPool = sync.Pool{New: func() any {
+// getParked returns a parked goroutine's record to be put back into l.parked.
+// The pool is the log's own: under virtual time a channel must not leave its
+// bubble.
+func (l *Log) getParked() *parked {
+	if p, ok := l.parked.Get().(*parked); ok {
+		return p
+	}
 	p := &parked{done: make(chan error, 1)}
 	p.Init(p)
 	return p
-}}
+}
