@@ -37,10 +37,13 @@
 //	timeuuid                         60-bit time with the version below it, then
 //	                                 the low half with each byte's sign flipped
 //	ascii text blob inet custom      the bytes (variable)
-//	varint                           u8 0x80 + length of magnitude up to 0x7E bytes,
-//	                                 longer: 0xFF and u32 length; then the magnitude
-//	                                 big-endian; all inverted for negative numbers
-//	decimal                          u8 sign, then see comparable_number.go
+//	varint                           n minimal two's complement bytes after
+//	                                 u8 0x80 + n, for negative numbers 0x80 - n;
+//	                                 over 126 bytes: 0xFF | u32 n, or 0x01 | ^u32 n
+//	decimal                          u8 1 negative, 2 zero, 3 positive; unless zero:
+//	                                 i64 exponent e of 0.d1d2.. x 10^e, sign flipped |
+//	                                 1 + each pair of digits as 0 to 99 | u8 0;
+//	                                 all after the first byte inverted for negative
 //	list set map tuple UDT vector    per element 0x01 (null) or 0x02 and the
 //	                                 element as a component; then 0x00
 //

@@ -21,16 +21,16 @@ func parseCaching(m map[string]string) (map[string]string, error) {
 		switch strings.ToLower(k) {
 		case "keys":
 			if v != "ALL" && v != "NONE" {
-				return nil, config("Invalid value for caching sub-option 'keys': only 'ALL' and 'NONE' are allowed.")
+				return nil, config("Invalid value '%s' for caching sub-option 'keys': only 'ALL' and 'NONE' are allowed", m[k])
 			}
 			out["keys"] = v
 		case "rows_per_partition":
 			if _, err := strconv.ParseUint(v, 10, 31); err != nil && v != "ALL" && v != "NONE" {
-				return nil, config("Invalid value for caching sub-option 'rows_per_partition': only 'ALL', 'NONE', and integer values are allowed.")
+				return nil, config("Invalid value '%s' for caching sub-option 'rows_per_partition': only 'ALL', 'NONE', and integer values are allowed", m[k])
 			}
 			out["rows_per_partition"] = v
 		default:
-			return nil, config("Invalid caching sub-options %s: only 'keys' and 'rows_per_partition' are allowed.", "["+k+"]")
+			return nil, config("Invalid caching sub-options [%s]: only 'keys' and 'rows_per_partition' are allowed", k)
 		}
 	}
 	return out, nil
@@ -51,9 +51,9 @@ var commonCompaction = map[string]checkValue{
 var sizeTieredCompaction = map[string]checkValue{
 	"bucket_high":      checkRatio,
 	"bucket_low":       checkRatio,
-	"max_threshold":    checkInt,
+	"max_threshold":    checkThreshold,
 	"min_sstable_size": checkNatural,
-	"min_threshold":    checkInt,
+	"min_threshold":    checkThreshold,
 }
 
 var compactionClasses = map[string]map[string]checkValue{
@@ -80,7 +80,7 @@ var compactionClasses = map[string]map[string]checkValue{
 func parseCompaction(m map[string]string) (map[string]string, error) {
 	class, ok := m["class"]
 	if !ok {
-		return nil, config("Missing sub-option 'class' for the 'compaction' option.")
+		return nil, config("Missing sub-option 'class' for the 'compaction' option")
 	}
 	full := class
 	if !strings.Contains(class, ".") {
@@ -167,12 +167,25 @@ func checkInt(k, v string) error {
 	return nil
 }
 
+func checkThreshold(k, v string) error {
+	if _, err := strconv.ParseInt(v, 10, 32); err != nil {
+		return config("Invalid value %s for '%s' compaction sub-option - must be an integer", v, k)
+	}
+	return nil
+}
+
 func checkPositive(k, v string) error {
 	n, err := strconv.ParseInt(v, 10, 64)
 	if err != nil {
 		return config("%s is not a parsable int (base10) for %s", v, k)
 	}
 	if n < 1 {
+		switch k {
+		case "sstable_size_in_mb", "fanout_size":
+			return config("%s must be larger than 0, but was %d", k, n)
+		case "compaction_window_size":
+			return config("%d must be greater than 1 for %s", n, k)
+		}
 		return config("%s must be greater than 0, but was %d", k, n)
 	}
 	return nil
@@ -192,10 +205,10 @@ func checkNatural(k, v string) error {
 func checkRatio(k, v string) error {
 	f, err := strconv.ParseFloat(v, 64)
 	if err != nil || math.IsNaN(f) {
-		return config("%s is not a parsable float for %s", v, k)
+		return config("%s is not a parsable int (base10) for %s", v, k)
 	}
 	if f < 0 || f == 0 && k == "tombstone_threshold" {
-		return config("%s must be greater than 0, but was %s", k, JavaDouble(f))
+		return config("%s must be greater than 0, but was %f", k, f)
 	}
 	return nil
 }
@@ -238,7 +251,7 @@ func checkScaling(_, v string) error {
 		}
 		i, err := strconv.ParseInt(n, 10, 16)
 		if err != nil || n != part && i < 2 {
-			return config("Scaling parameter %s must match N, L[2-9][0-9]*, T[2-9][0-9]*, [+-]?[0-9]+", part)
+			return config("Scaling parameter %s must match N|L[0-9]+|T[0-9]+|[+-]?[0-9]+", part)
 		}
 	}
 	return nil
@@ -289,13 +302,6 @@ func (o *TableOptions) CompactionClass() string {
 // parseCompression checks the compression map and spells it as Cassandra shows
 // it. An empty map turns compression off.
 func parseCompression(m map[string]string) (map[string]string, error) {
-	for old, now := range map[string]string{"sstable_compression": "class", "chunk_length_kb": "chunk_length_in_kb"} {
-		if v, ok := m[old]; ok {
-			delete(m, old)
-			m[now] = v
-		}
-	}
-	delete(m, "crc_check_chance")
 	off := map[string]string{"enabled": "false"}
 	if v, ok := m["enabled"]; ok {
 		delete(m, "enabled")

@@ -100,7 +100,7 @@ func checkUnique(props []Property) error {
 	for _, p := range props {
 		name := strings.ToLower(p.Name)
 		if seen[name] {
-			return syntax("Multiple definition for property '%s'", p.Name)
+			return syntax("Multiple definitions for property '%s'", p.Name)
 		}
 		seen[name] = true
 	}
@@ -129,13 +129,7 @@ var optionSetters = map[string]optionSetter{
 	"min_index_interval":          setInt(func(o *TableOptions) *int32 { return &o.MinIndexInterval }),
 	"read_repair":                 setReadRepair,
 	"speculative_retry":           setRetry(func(o *TableOptions) *string { return &o.SpeculativeRetry }),
-
-	// Gone from Cassandra since 4.0, still found in schemas: taken and dropped.
-	"dclocal_read_repair_chance": ignoreOption,
-	"read_repair_chance":         ignoreOption,
 }
-
-func ignoreOption(*TableOptions, Property) error { return nil }
 
 func (p Property) text() (string, error) {
 	if p.Map != nil {
@@ -324,7 +318,7 @@ func parseRetry(s string) (string, error) {
 func parseHybridRetry(s, fn, args string) (string, error) {
 	a, b, ok := strings.Cut(args, ",")
 	if !ok || strings.Contains(b, ",") {
-		return "", config("Invalid value %s for option '%s'", s, "speculative_retry")
+		return "", config("Invalid value %s for option 'speculative_retry'", s)
 	}
 	first, err := parseSimpleRetry(s, strings.TrimSpace(a))
 	if err != nil {
@@ -335,7 +329,11 @@ func parseHybridRetry(s, fn, args string) (string, error) {
 		return "", err
 	}
 	if strings.HasSuffix(first, "ms") == strings.HasSuffix(second, "ms") {
-		return "", config("Invalid value %s for option '%s'", s, "speculative_retry")
+		kind := "PERCENTILE"
+		if strings.HasSuffix(first, "ms") {
+			kind = "FIXED"
+		}
+		return "", config("Invalid value %s for option 'speculative_retry': MIN()/MAX() arguments should be of different types, but both are of type %s", s, kind)
 	}
 	return fn + "(" + first + "," + second + ")", nil
 }
@@ -344,7 +342,7 @@ func parseSimpleRetry(s, u string) (string, error) {
 	if ms, ok := strings.CutSuffix(u, "MS"); ok {
 		f, err := strconv.ParseFloat(ms, 64)
 		if err != nil || f < 0 || f > 1<<31-1 {
-			return "", config("Specified Speculative Retry Policy [%s] is not supported", s)
+			return "", config("Invalid value %s for option 'speculative_retry'", s)
 		}
 		return strconv.Itoa(int(f)) + "ms", nil
 	}
@@ -358,11 +356,11 @@ func parseSimpleRetry(s, u string) (string, error) {
 			break
 		}
 		if f <= 0 || f > 100 {
-			return "", config("Invalid value %s for PERCENTILE option 'speculative_retry': must be between (0.0 and 100.0]", s)
+			return "", config("Invalid value %s for PERCENTILE option 'speculative_retry': must be between (0.0 and 100.0)", s)
 		}
 		return trimFloat(strconv.FormatFloat(f, 'f', 4, 64)) + "p", nil
 	}
-	return "", config("Specified Speculative Retry Policy [%s] is not supported", s)
+	return "", config("Invalid value %s for option 'speculative_retry'", s)
 }
 
 func trimFloat(s string) string {

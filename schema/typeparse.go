@@ -6,16 +6,16 @@ import (
 )
 
 // maxTypeDepth bounds the nesting of a type's text, maxVector the elements of
-// a vector, as Cassandra does.
+// a vector.
 const (
 	maxTypeDepth = 32
-	maxVector    = 8192
+	maxVector    = 65535
 )
 
 var natives = map[string]*Type{
 	"ascii": TypeASCII, "bigint": TypeBigint, "blob": TypeBlob, "boolean": TypeBoolean,
 	"counter": TypeCounter, "date": TypeDate, "decimal": TypeDecimal, "double": TypeDouble,
-	"duration": TypeDuration, "empty": TypeEmpty, "float": TypeFloat, "inet": TypeInet,
+	"duration": TypeDuration, "float": TypeFloat, "inet": TypeInet,
 	"int": TypeInt, "smallint": TypeSmallint, "text": TypeText, "time": TypeTime,
 	"timestamp": TypeTimestamp, "timeuuid": TypeTimeUUID, "tinyint": TypeTinyint,
 	"uuid": TypeUUID, "varchar": TypeText, "varint": TypeVarint,
@@ -107,7 +107,7 @@ func (p *typeParser) parse(depth int) (*Type, error) {
 		if err != nil {
 			return nil, err
 		}
-		return CustomOf(class), nil
+		return customType(class)
 	case p.eat('"'):
 		name, err := p.quoted('"')
 		if err != nil {
@@ -133,6 +133,26 @@ func (p *typeParser) parse(depth int) (*Type, error) {
 		return nil, err
 	}
 	return p.generic(w, args)
+}
+
+// customType is the type of a class name in quotes: a native type under its
+// class name, or one of the few others that hold plain bytes.
+func customType(class string) (*Type, error) {
+	full := class
+	if !strings.Contains(class, ".") {
+		full = marshalPackage + class
+	}
+	short := strings.TrimPrefix(full, marshalPackage)
+	for k, name := range marshalNames {
+		if name == short {
+			return nativeOf[k], nil
+		}
+	}
+	switch short {
+	case "LexicalUUIDType", "DynamicCompositeType", "EmptyType", "PartitionerDefinedOrder":
+		return CustomOf(full), nil
+	}
+	return nil, syntax("Error setting type %s: Unable to find abstract-type class '%s'", class, full)
 }
 
 func (p *typeParser) named(name string) (*Type, error) {
@@ -193,7 +213,7 @@ func (p *typeParser) generic(w string, args []*Type) (*Type, error) {
 	switch w {
 	case "frozen":
 		if len(args[0].elems) == 0 {
-			return nil, invalid("frozen<> is only allowed on collections, tuples, and user-defined types (got %s)", args[0])
+			return nil, syntax("frozen<> is only allowed on collections, tuples, and user-defined types (got %s)", args[0])
 		}
 		return args[0].Freeze(), nil
 	case "tuple":
