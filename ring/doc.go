@@ -1,0 +1,10 @@
+// Package ring knows where data belongs: the token of a partition key, which
+// nodes hold it, and how many of them must answer.
+//
+// A Ring is an immutable picture of the members and their tokens. Each token
+// owns the range that ends at it, the one before it excluded; the smallest
+// token also owns what is above the largest.
+//
+// The package is pure: no I/O, no goroutine, no clock. Rings and tokens are
+// safe for concurrent use.
+package ring
