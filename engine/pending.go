@@ -13,9 +13,10 @@ import (
 // last completes the write: nobody is told of a write that cannot be read yet.
 type pending struct {
 	commitlog.Waiter
-	done mutation.Completer
-	left atomic.Int32
-	err  error // the log's, written before its count
+	done  mutation.Completer
+	left  atomic.Int32
+	err   error    // the log's, written before its count
+	group [][]byte // of the append, kept for its capacity
 }
 
 var pendingPool = sync.Pool{New: func() any {
@@ -34,6 +35,7 @@ func newPending(done mutation.Completer) *pending {
 // free returns a pending whose append was refused.
 func (p *pending) free() {
 	p.done = nil
+	clear(p.group)
 	pendingPool.Put(p)
 }
 

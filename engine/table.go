@@ -15,6 +15,8 @@ type table struct {
 	engine *Engine
 	id     schema.TableID
 	def    atomic.Pointer[schema.Table]
+	// durable is false for keyspaces without a commit log.
+	durable atomic.Bool
 
 	// mu orders writes against the switch of memtables. A write holds it shared
 	// from taking its log position to linking its rows; the switch holds it
@@ -35,6 +37,11 @@ type table struct {
 	first atomic.Uint64
 	// flushing is first of the memtables that are being flushed.
 	flushing atomic.Uint64
+
+	// flushedTo separates what is in files from what is in mems[0]; protected
+	// by change, as is dirMade.
+	flushedTo commitlog.Position
+	dirMade   bool
 
 	compacting map[uint64]bool // file ids in a running compaction, under engine.compactMu
 }
@@ -103,7 +110,7 @@ func (t *table) switchMemory() (commitlog.Position, bool) {
 		fresh.drop()
 		return commitlog.Position{}, false
 	}
-	pos := t.engine.log.Position()
+	pos := t.engine.log.Head()
 	t.flushing.Store(min(t.flushing.Load(), t.first.Load()))
 	t.first.Store(noPosition)
 	t.publish(append([]*memory{fresh}, v.mems...), slices.Clone(v.files))

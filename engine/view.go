@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/ilion-db/ilion/engine/memtable"
 	"github.com/ilion-db/ilion/sstable"
@@ -36,7 +37,7 @@ type file struct {
 	size     int64
 	engine   *Engine
 	path     string
-	obsolete bool // set before the owner's release, read after the last
+	obsolete atomic.Bool // the manifest does not name it any more
 }
 
 func (f *file) drop() {
@@ -44,7 +45,7 @@ func (f *file) drop() {
 		return
 	}
 	f.Reader.Close()
-	if f.obsolete {
+	if f.obsolete.Load() {
 		f.engine.removeFile(f.path)
 	}
 }

@@ -67,7 +67,7 @@ func (t *table) apply(records []mutation.Record, done mutation.Completer) error 
 		return &UnknownTableError{t.id}
 	}
 	mem := t.current.Load().mems[0]
-	if !t.def.Load().DurableWrites {
+	if !t.durable.Load() {
 		return t.applyUnlogged(mem, records, done)
 	}
 	p := newPending(done)
@@ -109,16 +109,11 @@ func (e *Engine) append(records []mutation.Record, p *pending) (commitlog.Positi
 	if err := fail.Point("engine/append"); err != nil {
 		return commitlog.Position{}, err
 	}
-	var one [1][]byte
-	group := one[:]
-	if len(records) == 1 {
-		one[0] = records[0]
-	} else {
-		group = make([][]byte, len(records))
-		for i, r := range records {
-			group[i] = r
-		}
+	group := p.group[:0]
+	for _, r := range records {
+		group = append(group, r)
 	}
+	p.group = group
 	pos, err := e.log.TryAppend(group, &p.Waiter)
 	if errors.Is(err, commitlog.ErrWouldBlock) {
 		return pos, mutation.ErrWouldBlock

@@ -18,8 +18,8 @@ type Table struct {
 	Files       map[uint64]File
 	Flushed     commitlog.Position // records below it are in files
 	Truncated   commitlog.Position // records below it are gone
-	TruncatedAt int64    // microseconds, 0 for never
-	PurgedTo    uint32   // highest local deletion time ever purged at
+	TruncatedAt int64              // microseconds, 0 for never
+	PurgedTo    uint32             // highest local deletion time ever purged at
 }
 
 // State is the content of a manifest.

@@ -1,0 +1,259 @@
+package engine
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/engine/manifest"
+	"github.com/ilion-db/ilion/engine/memtable"
+	"github.com/ilion-db/ilion/internal/mem"
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/schema"
+	"github.com/ilion-db/ilion/sstable/cache"
+)
+
+// Engine is an open store.
+type Engine struct {
+	opts     Options
+	log      *commitlog.Log
+	manifest *manifest.Manifest
+	cache    *cache.Cache
+	chunks   *mem.ChunkPool
+	memory   *mem.Share
+	logger   *slog.Logger
+
+	tables   atomic.Pointer[map[schema.TableID]*table]
+	schemaMu chan struct{} // one slot: one ApplySchema, Truncate or Close at a time
+	schema   atomic.Pointer[schema.Snapshot]
+
+	nextFile atomic.Uint64
+	readers  sync.Pool // *reader
+
+	failure    atomic.Pointer[error]
+	failed     chan struct{}
+	diskFull   atomic.Bool
+	closing    chan struct{}
+	flushWake  chan struct{}
+	background sync.WaitGroup
+
+	spaceMu sync.Mutex
+	space   chan struct{} // closed and replaced when a waiting write may try again
+
+	compactMu   sync.Mutex // protects the fields compacting of tables
+	compactWake chan struct{}
+	stats       stats
+	replayed    Replayed
+}
+
+// table returns the table with that id.
+func (e *Engine) table(id schema.TableID) (*table, error) {
+	if t := (*e.tables.Load())[id]; t != nil {
+		return t, nil
+	}
+	return nil, &UnknownTableError{id}
+}
+
+// allTables returns the tables in no particular order.
+func (e *Engine) allTables() map[schema.TableID]*table { return *e.tables.Load() }
+
+func (e *Engine) newMemtable(id schema.TableID) *memtable.Memtable {
+	return memtable.New(id, e.chunks)
+}
+
+// fail stops acknowledgements for good.
+func (e *Engine) fail(err error) {
+	err = fmt.Errorf("%w: %w", ErrFailed, err)
+	if e.failure.CompareAndSwap(nil, &err) {
+		e.logger.Error("engine stopped", "error", err)
+		close(e.failed)
+		e.wakeWriters()
+	}
+}
+
+// Failed is closed when the engine has failed; Err then tells why.
+func (e *Engine) Failed() <-chan struct{} { return e.failed }
+
+// Err is why the engine failed, or nil.
+func (e *Engine) Err() error {
+	if p := e.failure.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// writable refuses writes that cannot be taken now.
+func (e *Engine) writable(records []mutation.Record) error {
+	if p := e.failure.Load(); p != nil {
+		return *p
+	}
+	if e.diskFull.Load() {
+		return ErrDiskFull
+	}
+	if e.memory.Used() >= e.memory.Limit() {
+		e.wakeFlush()
+		return mutation.ErrWouldBlock
+	}
+	if e.memory.Used() >= e.opts.MemtableSize {
+		e.wakeFlush()
+	}
+	_ = records
+	return nil
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (e *Engine) wakeFlush() { wake(e.flushWake) }
+
+// wakeWriters lets every waiting write try again.
+func (e *Engine) wakeWriters() {
+	e.spaceMu.Lock()
+	defer e.spaceMu.Unlock()
+	close(e.space)
+	e.space = make(chan struct{})
+}
+
+// retryAfter bounds how long a write waits for the log's buffer before it
+// looks again: the log has no way to tell.
+const retryAfter = 200_000 // nanoseconds
+
+// waitWritable waits until a write that would block may be tried again.
+func (e *Engine) waitWritable(ctx context.Context) error {
+	e.spaceMu.Lock()
+	space := e.space
+	e.spaceMu.Unlock()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-e.closing:
+		return ErrClosed
+	case <-space:
+	case <-e.opts.Clock.After(retryAfter):
+	}
+	return nil
+}
+
+// ApplySchema makes the engine follow a new snapshot: tables that are new get
+// their place, those that are gone lose their data.
+func (e *Engine) ApplySchema(s *schema.Snapshot) error {
+	e.schemaMu <- struct{}{}
+	defer func() { <-e.schemaMu }()
+	return e.applySchema(s)
+}
+
+func (e *Engine) applySchema(s *schema.Snapshot) error {
+	next := maps.Clone(e.allTables())
+	live := map[schema.TableID]bool{}
+	for _, ks := range s.Keyspaces {
+		for _, def := range ks.Tables {
+			if def.Virtual {
+				continue
+			}
+			live[def.ID] = true
+			t := next[def.ID]
+			if t == nil {
+				t = newTable(e, def)
+				m := t.newMemory()
+				t.publish([]*memory{m}, nil)
+				m.drop()
+				next[def.ID] = t
+			}
+			t.def.Store(def)
+			t.durable.Store(ks.DurableWrites)
+		}
+	}
+	var gone []*table
+	for id, t := range next {
+		if !live[id] {
+			gone = append(gone, t)
+			delete(next, id)
+		}
+	}
+	e.schema.Store(s)
+	e.tables.Store(&next)
+	for _, t := range gone {
+		if err := t.drop(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drop forgets a table that the schema does not have any more.
+func (t *table) drop() error {
+	t.mu.Lock()
+	t.dropped = true
+	t.mu.Unlock()
+	t.change <- struct{}{}
+	defer func() { <-t.change }()
+	var edit manifest.Edit
+	edit.DropTable(t.id)
+	if err := t.engine.commit(&edit); err != nil {
+		return err
+	}
+	t.first.Store(noPosition)
+	t.flushing.Store(noPosition)
+	files := t.current.Load().files
+	m := t.newMemory()
+	t.publish([]*memory{m}, nil)
+	m.drop()
+	for _, f := range files {
+		f.obsolete.Store(true)
+		f.drop()
+	}
+	return nil
+}
+
+// commit makes a manifest edit durable. A full disk is waited out; anything
+// else that goes wrong stops the engine.
+func (e *Engine) commit(edit *manifest.Edit) error {
+	err := e.manifest.Apply(edit)
+	if errors.Is(err, manifest.ErrFailed) {
+		e.fail(err)
+	}
+	return err
+}
+
+func (t *table) dir() string {
+	return t.engine.opts.Dir + "/data/" + hex.EncodeToString(t.id[:])
+}
+
+// Close flushes nothing: what is in memory is in the log. It stops the
+// background work, syncs the log and gives everything back.
+func (e *Engine) Close() error {
+	e.schemaMu <- struct{}{}
+	defer func() { <-e.schemaMu }()
+	select {
+	case <-e.closing:
+		return ErrClosed
+	default:
+	}
+	close(e.closing)
+	e.wakeWriters()
+	e.background.Wait()
+	err := e.log.Close()
+	if closeErr := e.manifest.Close(); err == nil {
+		err = closeErr
+	}
+	for _, t := range e.allTables() {
+		v := t.current.Load()
+		for _, f := range v.files {
+			f.drop()
+		}
+		v.drop()
+	}
+	e.cache.Close()
+	e.chunks.Close()
+	return err
+}

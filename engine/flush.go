@@ -1,0 +1,237 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/engine/manifest"
+	"github.com/ilion-db/ilion/engine/memtable"
+	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/schema"
+	"github.com/ilion-db/ilion/sstable"
+)
+
+// Flush writes the table's memory to a file and returns when the manifest
+// names it.
+func (e *Engine) Flush(id schema.TableID) error {
+	t, err := e.table(id)
+	if err != nil {
+		return err
+	}
+	return t.flush()
+}
+
+// FlushAll flushes every table.
+func (e *Engine) FlushAll() error {
+	for _, t := range e.allTables() {
+		if err := t.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush switches the memtable and writes what was in it. Memtables that an
+// earlier flush could not write are written too.
+func (t *table) flush() error {
+	t.change <- struct{}{}
+	defer func() { <-t.change }()
+	pos, switched := t.switchMemory()
+	v := t.current.Load()
+	if !switched {
+		if len(v.mems) == 1 {
+			return nil
+		}
+		pos = t.flushedTo
+	}
+	t.flushedTo = pos
+	for len(t.current.Load().mems) > 1 {
+		if err := t.flushOldest(pos); err != nil {
+			return fmt.Errorf("engine: flush of %s.%s: %w", t.def.Load().Keyspace, t.def.Load().Name, err)
+		}
+	}
+	t.flushing.Store(noPosition)
+	t.engine.discardLog()
+	t.engine.wakeWriters()
+	wake(t.engine.compactWake)
+	return nil
+}
+
+// flushOldest writes the oldest memtable and replaces it by its file. With the
+// last one, everything below pos is in files.
+func (t *table) flushOldest(pos commitlog.Position) error {
+	if len(t.current.Load().mems) > 2 {
+		return t.writeOldest(nil)
+	}
+	return t.writeOldest(&pos)
+}
+
+func (t *table) writeOldest(flushed *commitlog.Position) error {
+	e := t.engine
+	v := t.current.Load()
+	m := v.mems[len(v.mems)-1]
+	started := e.opts.Clock.Mono()
+	w := e.newFileWriter(t)
+	var it memtable.Iter
+	it.Open(m.Memtable, mutation.PartitionRange{}, false)
+	err := copySource(w, &it)
+	it.Close()
+	if err != nil {
+		w.abort()
+		return err
+	}
+	files, err := w.finish()
+	if err != nil {
+		return err
+	}
+	var edit manifest.Edit
+	for _, f := range files {
+		edit.AddFile(t.id, manifest.File{ID: f.id, Size: f.size})
+	}
+	if flushed != nil {
+		edit.Flushed(t.id, *flushed)
+	}
+	if err := fail.Point("engine/flush-edit"); err != nil {
+		discard(files)
+		return err
+	}
+	if err := e.commit(&edit); err != nil {
+		discard(files)
+		return err
+	}
+	t.publish(slices.Clone(v.mems[:len(v.mems)-1]), append(slices.Clone(v.files), files...))
+	e.stats.flushes.Add(1)
+	e.stats.flushNanos.Add(int64(e.opts.Clock.Mono() - started))
+	return nil
+}
+
+// copySource streams everything of src into w.
+func copySource(w *fileWriter, src mutation.Source) error {
+	for src.NextPartition() {
+		if err := w.BeginPartition(src.Partition()); err != nil {
+			return err
+		}
+		src.Seek(nil)
+		for src.Next() {
+			if err := addItem(w, src.Item()); err != nil {
+				return err
+			}
+		}
+		if src.Err() != nil {
+			return src.Err()
+		}
+		if err := w.EndPartition(); err != nil {
+			return err
+		}
+	}
+	return src.Err()
+}
+
+func addItem(w *fileWriter, it *mutation.Item) error {
+	if it.Kind == mutation.ItemBoundary {
+		return w.AddBoundary(it.Clustering, it.Before, it.After)
+	}
+	return w.AddRow(it.Clustering, it.Row)
+}
+
+// discardLog lets the log recycle what no memtable needs.
+func (e *Engine) discardLog() {
+	// Asked before the tables: what is appended meanwhile lies above it.
+	low := pack(e.log.Head())
+	for _, t := range e.allTables() {
+		t.mu.Lock() // so that no write is between its position and noteFirst
+		low = min(low, t.first.Load(), t.flushing.Load())
+		t.mu.Unlock()
+	}
+	e.log.Discard(unpack(low))
+}
+
+// flushRetry is how long the flusher waits after a failure, a full disk for
+// instance.
+const flushRetry = time.Second
+
+// flushLoop flushes when memory or log run short, until the engine closes.
+func (e *Engine) flushLoop() {
+	for {
+		select {
+		case <-e.closing:
+			return
+		case <-e.flushWake:
+		}
+		for e.memory.Used() >= e.opts.MemtableSize || e.logPinned() != nil {
+			t := e.logPinned()
+			if t == nil {
+				t = e.largest()
+			}
+			if t == nil {
+				break
+			}
+			if err := t.flush(); err != nil {
+				e.logger.Error("flush failed", "error", err)
+				e.noteSpace(err)
+				select {
+				case <-e.closing:
+					return
+				case <-e.failed:
+					return
+				case <-e.opts.Clock.After(flushRetry):
+				}
+			}
+		}
+	}
+}
+
+// largest is the table whose memtables hold most.
+func (e *Engine) largest() *table {
+	var best *table
+	var most int64
+	for _, t := range e.allTables() {
+		var n int64
+		v := t.pin()
+		for _, m := range v.mems {
+			if !m.Empty() {
+				n += m.Size()
+			}
+		}
+		v.drop()
+		if n > most {
+			best, most = t, n
+		}
+	}
+	return best
+}
+
+// logPinned is the table with the oldest unflushed record if the log is too
+// large, else nil.
+func (e *Engine) logPinned() *table {
+	if e.log.Size() <= e.opts.LogSize {
+		return nil
+	}
+	var best *table
+	low := uint64(noPosition)
+	for _, t := range e.allTables() {
+		if p := min(t.first.Load(), t.flushing.Load()); p < low {
+			best, low = t, p
+		}
+	}
+	return best
+}
+
+// noteSpace keeps whether the disk is full.
+func (e *Engine) noteSpace(err error) {
+	if errors.Is(err, vfs.ErrNoSpace) && !e.diskFull.Swap(true) {
+		e.logger.Error("disk full: writes are refused until there is space")
+	}
+}
+
+func discard(files []*file) {
+	for _, f := range files {
+		f.obsolete.Store(true)
+		f.drop()
+	}
+}

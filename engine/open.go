@@ -1,0 +1,313 @@
+package engine
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/engine/manifest"
+	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/internal/mem"
+	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/schema"
+	"github.com/ilion-db/ilion/sstable"
+	"github.com/ilion-db/ilion/sstable/cache"
+)
+
+// Open opens or makes the store in o.Dir: reads the manifest, opens what it
+// names, removes what it does not, replays the log and starts the background
+// work. The caller makes sure that nobody else has the directory open.
+func Open(o Options) (*Engine, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	for _, d := range []string{o.Dir, o.Dir + "/data"} {
+		if err := vfs.MkdirAllSync(o.FS, d); err != nil {
+			return nil, fmt.Errorf("engine: %w", err)
+		}
+	}
+	e := &Engine{
+		opts: o, logger: o.Log, memory: o.Budget.Share(mem.Memtable),
+		schemaMu: make(chan struct{}, 1), failed: make(chan struct{}), closing: make(chan struct{}),
+		flushWake: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), space: make(chan struct{}),
+	}
+	empty := map[schema.TableID]*table{}
+	e.tables.Store(&empty)
+	m, err := manifest.Open(o.FS, o.Dir+"/data")
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	e.manifest = m
+	cacheBytes := o.Budget.Share(mem.Cache).Limit()
+	if o.NoCache {
+		cacheBytes = 0
+	}
+	e.cache = cache.New(cacheBytes)
+	e.chunks = mem.NewChunkPool(e.memory)
+	if err := e.load(); err != nil {
+		e.abandon()
+		return nil, err
+	}
+	e.background.Go(e.flushLoop)
+	e.background.Go(e.spaceLoop)
+	if !o.NoCompaction {
+		e.background.Go(e.compactLoop)
+		wake(e.compactWake)
+	}
+	return e, nil
+}
+
+// abandon gives back what a failed Open holds.
+func (e *Engine) abandon() {
+	for _, t := range e.allTables() {
+		v := t.current.Load()
+		for _, f := range v.files {
+			f.drop()
+		}
+		v.drop()
+	}
+	e.cache.Close()
+	e.chunks.Close()
+	e.manifest.Close()
+}
+
+// load fills the engine from its directory.
+func (e *Engine) load() error {
+	state := e.manifest.State()
+	e.nextFile.Store(state.NextFileID)
+	if err := e.applySchema(e.opts.Schema); err != nil {
+		return err
+	}
+	if err := e.forgetDropped(state); err != nil {
+		return err
+	}
+	if err := e.removeOrphans(state); err != nil {
+		return err
+	}
+	for id, t := range e.allTables() {
+		if err := t.load(state.Tables[id]); err != nil {
+			return err
+		}
+	}
+	return e.replay(state)
+}
+
+// forgetDropped finishes the drop of tables whose schema change was durable
+// before the manifest heard of it.
+func (e *Engine) forgetDropped(state *manifest.State) error {
+	var edit manifest.Edit
+	for id := range state.Tables {
+		if e.allTables()[id] == nil {
+			edit.DropTable(id)
+			delete(state.Tables, id)
+		}
+	}
+	if edit.Empty() {
+		return nil
+	}
+	return e.commit(&edit)
+}
+
+// removeOrphans removes files that the manifest does not name: outputs of a
+// flush or compaction that did not end, and inputs of one that did.
+func (e *Engine) removeOrphans(state *manifest.State) error {
+	root := e.opts.Dir + "/data"
+	dirs, err := e.opts.FS.List(root)
+	if err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	for _, d := range dirs {
+		raw, err := hex.DecodeString(d)
+		if err != nil || len(raw) != 16 {
+			continue
+		}
+		t := state.Tables[schema.TableID(raw)]
+		if t == nil && e.allTables()[schema.TableID(raw)] == nil {
+			if err := e.opts.FS.RemoveAll(root + "/" + d); err != nil {
+				return fmt.Errorf("engine: %w", err)
+			}
+			continue
+		}
+		names, err := e.opts.FS.List(root + "/" + d)
+		if err != nil {
+			return fmt.Errorf("engine: %w", err)
+		}
+		for _, n := range names {
+			id, err := strconv.ParseUint(strings.TrimSuffix(n, ".sst"), 10, 64)
+			if err != nil || !strings.HasSuffix(n, ".sst") {
+				continue // not ours
+			}
+			if t != nil {
+				if _, live := t.Files[id]; live {
+					continue
+				}
+			}
+			e.removeFile(root + "/" + d + "/" + n)
+			e.nextFile.Store(max(e.nextFile.Load(), id+1))
+		}
+	}
+	return nil
+}
+
+// load opens the table's files.
+func (t *table) load(s *manifest.Table) error {
+	if s == nil {
+		return nil
+	}
+	t.flushedTo = s.Flushed
+	var files []*file
+	for id, want := range s.Files {
+		f, err := t.openFile(id)
+		if err == nil && f.size != want.Size {
+			f.drop()
+			err = &sstable.CorruptError{File: f.path, Offset: f.size, Detail: fmt.Sprintf("file has %d bytes, the manifest says %d", f.size, want.Size)}
+		}
+		if err != nil {
+			for _, f := range files {
+				f.drop()
+			}
+			return fmt.Errorf("engine: table %s.%s: %w", t.def.Load().Keyspace, t.def.Load().Name, err)
+		}
+		files = append(files, f)
+	}
+	t.publish(t.current.Load().mems, files)
+	return nil
+}
+
+// replay applies the log to the memtables, flushing when they are full.
+func (e *Engine) replay(state *manifest.State) error {
+	start, last := e.replayBounds(state)
+	aside := map[string]bool{}
+	for _, n := range e.opts.SetAside {
+		aside[n[strings.LastIndexByte(n, '/')+1:]] = true
+	}
+	var mark, records int64
+	log, report, err := commitlog.Open(commitlog.Options{
+		FS: e.opts.FS, Clock: e.opts.Clock, Rand: e.opts.Rand, Dir: e.opts.Dir + "/commitlog",
+		Mode: e.opts.Sync, SyncPeriod: e.opts.SyncPeriod, SegmentSize: e.opts.SegmentSize,
+		MaxSize: e.opts.LogSize, Lanes: e.opts.Lanes, Start: start, LastSegment: last, SetAside: aside,
+		OnFailure:  e.fail,
+		OnPressure: func(uint64, int64) { e.wakeFlush() },
+	}, func(pos commitlog.Position, raw []byte) error {
+		r := mutation.Record(raw)
+		if err := r.Check(); err != nil {
+			return err
+		}
+		t := e.allTables()[r.Table()]
+		if t == nil {
+			return nil // dropped
+		}
+		if s := state.Tables[t.id]; s != nil && (pos.Less(s.Flushed) || pos.Less(s.Truncated)) {
+			return nil
+		}
+		records++
+		if r.Optional()&mutation.FlagServerStamped != 0 {
+			mark = max(mark, r.Timestamp())
+		}
+		return e.replayOne(t, pos, r)
+	})
+	if err != nil {
+		return e.explain(err, report)
+	}
+	e.log = log
+	e.replayed = Replayed{Records: records, Mark: mark}
+	if e.opts.LogSize == 0 {
+		e.opts.LogSize = commitlog.DefaultMaxSize
+	}
+	return nil
+}
+
+// replayOne links a record of the log. The log is not open yet, so a flush
+// made room for keeps the table's position.
+func (e *Engine) replayOne(t *table, pos commitlog.Position, r mutation.Record) error {
+	if err := fail.Point("engine/replay"); err != nil {
+		return err
+	}
+	if e.memory.Used() >= e.opts.MemtableSize {
+		if err := e.flushReplayed(); err != nil {
+			return err
+		}
+	}
+	t.noteFirst(pos)
+	return t.current.Load().mems[0].Put(r, nil)
+}
+
+// flushReplayed writes the largest table's memory to a file in the middle of a
+// replay. Its flushed position stays, so what is written now would be replayed
+// again by the next start if this one does not end; that changes nothing.
+func (e *Engine) flushReplayed() error {
+	t := e.largest()
+	if t == nil {
+		return nil
+	}
+	fresh := t.newMemory()
+	v := t.current.Load()
+	t.publish([]*memory{fresh, v.mems[0]}, v.files)
+	fresh.drop()
+	return t.writeOldest(nil)
+}
+
+// replayBounds is the position below which no table needs a record, and the
+// highest segment that the manifest names.
+func (e *Engine) replayBounds(state *manifest.State) (start commitlog.Position, last uint64) {
+	low := uint64(noPosition)
+	for id := range e.allTables() {
+		s := state.Tables[id]
+		if s == nil {
+			return commitlog.Position{}, lastSegment(state)
+		}
+		low = min(low, max(pack(s.Flushed), pack(s.Truncated)))
+	}
+	if low == noPosition {
+		low = 0
+	}
+	return unpack(low), lastSegment(state)
+}
+
+func lastSegment(state *manifest.State) (last uint64) {
+	for _, t := range state.Tables {
+		last = max(last, t.Flushed.Segment, t.Truncated.Segment)
+	}
+	return last
+}
+
+// explain adds to a damaged log's error which flag goes on without it.
+func (e *Engine) explain(err error, _ commitlog.Report) error {
+	var c *commitlog.CorruptError
+	if !errors.As(err, &c) {
+		return fmt.Errorf("engine: %w", err)
+	}
+	var names []string
+	for _, t := range e.allTables() {
+		names = append(names, t.def.Load().Keyspace+"."+t.def.Load().Name)
+	}
+	return fmt.Errorf("engine: %w\nThe log holds writes of all tables that were not flushed (%s).\n"+
+		"To start without what cannot be read of it, add --set-aside %s",
+		err, strings.Join(names, ", "), c.File[strings.LastIndexByte(c.File, '/')+1:])
+}
+
+// Replayed is what an Open found in the log.
+type Replayed struct {
+	Records int64
+	Mark    int64 // largest timestamp that a server gave, microseconds
+}
+
+// Replayed tells what Open found in the log.
+func (e *Engine) Replayed() Replayed { return e.replayed }
+
+// openFile opens a file of the table.
+func (t *table) openFile(id uint64) (*file, error) {
+	e := t.engine
+	path := fmt.Sprintf("%s/%d.sst", t.dir(), id)
+	r, err := sstable.Open(e.opts.FS, path, e.openOptions(t, id))
+	if err != nil {
+		return nil, err
+	}
+	f := &file{Reader: r, id: id, size: r.Size(), engine: e, path: path}
+	f.init()
+	return f, nil
+}

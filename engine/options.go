@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/mem"
+	"github.com/ilion-db/ilion/internal/rand"
+	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// AccessMode says how table files are read.
+type AccessMode uint8
+
+const (
+	// AccessAuto maps files that fit into the free share of the cache and
+	// reads the others as AccessDirect.
+	AccessAuto AccessMode = iota
+	// AccessDirect reads into cache frames.
+	AccessDirect
+	// AccessMmap maps every file.
+	AccessMmap
+)
+
+// Options configure an engine. FS, Dir, Clock, Rand and Schema must be set.
+type Options struct {
+	FS    vfs.FS
+	Dir   string // holds everything of the engine
+	Clock clock.Clock
+	Rand  *rand.Source
+	// Schema is the schema in force at the time of opening; records of tables
+	// that are not in it are those of dropped tables.
+	Schema *schema.Snapshot
+	// Budget is the memory of the process, 2 GiB by default.
+	Budget *mem.Budget
+	Log    *slog.Logger // discards by default
+
+	Sync        commitlog.Mode
+	SyncPeriod  time.Duration // 10 ms by default
+	SegmentSize int           // 32 MiB by default
+	LogSize     int64         // bytes of log that may await flushes, 1 GiB by default
+	Lanes       int           // of the log, 1 by default
+	SetAside    []string      // damaged log segments to start without
+
+	Access AccessMode
+	// MemtableSize is the memory at which a flush starts, half of the
+	// memtables' share by default.
+	MemtableSize int64
+	BlockSize    int // of table files whose table does not say, 4 KiB by default
+	// NoCompaction leaves compaction to explicit calls.
+	NoCompaction bool
+	// NoCache reads every block from its file, for tests.
+	NoCache bool
+	HostID  schema.UUID
+}
+
+func (o *Options) validate() error {
+	if o.FS == nil || o.Dir == "" || o.Clock == nil || o.Rand == nil || o.Schema == nil {
+		return errors.New("engine: options: FS, Dir, Clock, Rand and Schema must be set")
+	}
+	if o.Budget == nil {
+		o.Budget = mem.NewBudget(2 << 30)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.MemtableSize == 0 {
+		o.MemtableSize = o.Budget.Share(mem.Memtable).Limit() / 2
+	}
+	if o.BlockSize == 0 {
+		o.BlockSize = 4096
+	}
+	return nil
+}

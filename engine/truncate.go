@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ilion-db/ilion/engine/manifest"
+	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// Truncate drops everything that was written to the table so far, whatever its
+// timestamps. It is durable when it returns, and no replay brings anything
+// back: the manifest keeps the log position that separates before and after.
+func (e *Engine) Truncate(ctx context.Context, id schema.TableID, at int64) error {
+	t, err := e.table(id)
+	if err != nil {
+		return err
+	}
+	select {
+	case t.change <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-t.change }()
+	fresh := t.newMemory()
+	t.mu.Lock()
+	pos := e.log.Head()
+	before := t.first.Load()
+	t.flushing.Store(min(t.flushing.Load(), before))
+	t.first.Store(noPosition)
+	v := t.current.Load()
+	t.publish(append([]*memory{fresh}, v.mems...), v.files)
+	t.mu.Unlock()
+	fresh.drop()
+	v = t.current.Load()
+	var edit manifest.Edit
+	edit.Truncated(id, pos, at)
+	for _, f := range v.files {
+		edit.RemoveFile(id, f.id)
+	}
+	if err := fail.Point("engine/truncate-edit"); err != nil {
+		return err
+	}
+	// If the edit cannot be written the old memtables stay, behind the new
+	// one, and the next flush writes them.
+	if err := e.commit(&edit); err != nil {
+		return fmt.Errorf("engine: truncate: %w", err)
+	}
+	t.flushedTo = pos
+	t.flushing.Store(noPosition)
+	t.publish(v.mems[:1:1], nil)
+	for _, f := range v.files {
+		f.obsolete.Store(true)
+		f.drop()
+	}
+	e.discardLog()
+	e.wakeWriters()
+	return nil
+}
