@@ -192,8 +192,8 @@ func TestSplit(t *testing.T) {
 	want := []Piece{
 		{"SELECT 1;", 0, 1},
 		{"INSERT 'x;y' \"q;\" /* ; */ $$ ; $$;", 19, 3},
-		{"BEGIN BATCH INSERT a; UPDATE b; APPLY BATCH;", 56, 4},
-		{"# bad ;", 101, 5},
+		{"BEGIN BATCH INSERT a; UPDATE b; APPLY BATCH;", 55, 4},
+		{"# bad ;", 100, 5},
 	}
 	if len(done) != len(want) {
 		t.Fatalf("%+v", done)

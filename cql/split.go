@@ -14,29 +14,46 @@ type Piece struct {
 // tells that rest breaks off inside of a string, a quoted name or a comment. Statements are cut, not checked.
 func Split(text string) (done []Piece, rest Piece, open bool) {
 	lx := NewLexer(text)
+	for {
+		p, whole, open := lx.piece()
+		switch {
+		case !whole:
+			return done, p, open
+		case p.Text != ";":
+			done = append(done, p)
+		}
+	}
+}
+
+// First is Split for the first statement only: whole tells that p ends with its `;`. It reads no further, so that a shell can
+// take a long script piece by piece.
+func First(text string) (p Piece, whole, open bool) { return NewLexer(text).piece() }
+
+// piece reads up to the end of a statement or of the text.
+func (lx *Lexer) piece() (p Piece, whole, open bool) {
 	var s splitter
+	upTo := func(end int32) Piece {
+		if s.words == 0 {
+			return Piece{"", len(lx.src), int(lx.line)}
+		}
+		return Piece{lx.src[s.start.Start:end], int(s.start.Start), int(s.start.Line)}
+	}
 	for {
 		t, err := lx.Next()
 		if err != nil {
-			if end := lx.skipBad(err); end {
+			if lx.skipBad(err) {
 				if s.words == 0 {
-					s.start = t
+					s.start, s.words = t, 1
 				}
-				return done, Piece{text[s.start.Start:], int(s.start.Start), int(s.start.Line)}, true
+				return upTo(int32(len(lx.src))), false, true
 			}
 			t.Kind, t.End = TokIdent, lx.off // some sign that belongs to the statement
 		}
 		if t.Kind == TokEOF {
-			if s.words == 0 {
-				return done, Piece{"", len(text), int(t.Line)}, false
-			}
-			return done, Piece{text[s.start.Start:], int(s.start.Start), int(s.start.Line)}, false
+			return upTo(t.End), false, false
 		}
-		if s.add(text, t) {
-			if s.words > 1 {
-				done = append(done, Piece{text[s.start.Start:t.End], int(s.start.Start), int(s.start.Line)})
-			}
-			s = splitter{}
+		if s.add(lx.src, t) {
+			return upTo(t.End), true, false
 		}
 	}
 }

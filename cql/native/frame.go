@@ -164,3 +164,10 @@ func PayloadEntry(payload []byte, yield func(key, value []byte) bool) {
 		}
 	}
 }
+
+// EndFrameAfter is EndFrame for a frame to which more bytes are sent that are
+// not in dst.
+func EndFrameAfter(dst []byte, start, more int) {
+	size := headerSize(dst[start] & 0x7f)
+	be.PutUint32(dst[start+size-4:], uint32(len(dst)-start-size+more))
+}

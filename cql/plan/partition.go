@@ -67,7 +67,7 @@ func makeKey(dst []byte, parts [][]byte) (mutation.Key, error) {
 	}
 	start := len(dst)
 	dst = appendKey(dst, parts)
-	key := dst[start:len(dst):len(dst)]
+	key := dst[start:]
 	if len(key) > mutation.MaxKeyLen {
 		return mutation.Key{}, errClusteringLength(len(key))
 	}

@@ -243,44 +243,6 @@ func (c *compiler) tupleExpr(e *cql.TupleLiteral, scope exprScope) (*Expr, error
 	return out, nil
 }
 
-// selectorName is the name of a result column without an alias.
-func selectorName(e cql.Expr) string {
-	switch e := e.(type) {
-	case *cql.Column:
-		return e.Name
-	case *cql.FunctionCall:
-		return callName(e)
-	case *cql.CellAttr:
-		return e.Kind.String() + "(" + selectorName(e.Of) + ")"
-	case *cql.Cast:
-		return "cast(" + selectorName(e.Expr) + " as " + e.Type.String() + ")"
-	case *cql.TypeHint:
-		return "(" + e.Type.String() + ")" + selectorName(e.Expr)
-	case *cql.Element:
-		return selectorName(e.Base) + "[" + e.Key.String() + "]"
-	case *cql.Field:
-		return selectorName(e.Base) + "." + e.Name.Name
-	case *cql.TupleLiteral:
-		parts := make([]string, len(e.Elems))
-		for i, a := range e.Elems {
-			parts[i] = selectorName(a)
-		}
-		return "(" + strings.Join(parts, ", ") + ")"
-	}
-	return e.String()
-}
-
-func callName(e *cql.FunctionCall) string {
-	if e.Star || e.Name.Name == "count" && len(e.Args) == 1 && isLiteral(e.Args[0]) {
-		return "count"
-	}
-	parts := make([]string, len(e.Args))
-	for i, a := range e.Args {
-		parts[i] = selectorName(a)
-	}
-	return functionDisplay(e.Name) + "(" + strings.Join(parts, ", ") + ")"
-}
-
 func isLiteral(e cql.Expr) bool {
 	_, ok := e.(*cql.Literal)
 	return ok

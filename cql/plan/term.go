@@ -38,6 +38,8 @@ type binding struct {
 	opts   *Options
 	env    *Env
 	arena  []byte // grows only; slices of it stay valid
+
+	stampBuf stamp
 }
 
 func (b *binding) start(values []Value, o *Options) {

@@ -1,0 +1,373 @@
+package plan
+
+import (
+	"hash/fnv"
+	"io"
+	"slices"
+
+	"github.com/ilion-db/ilion/cql"
+	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// Select is a compiled SELECT. Immutable and safe for concurrent use; Bind
+// needs a Query of its own.
+type Select struct {
+	// Table is the definition that the statement was compiled for.
+	Table *schema.Table
+	// Slots are the columns that the selection and the filters read.
+	Slots []*schema.Column
+	// Columns are the expressions of the result's columns.
+	Columns []*Expr
+	// Plain has the slot of each result column if all are bare columns, else nil.
+	Plain []int
+	// Aggregated tells that the result is one row, of aggregates.
+	Aggregated bool
+	// Distinct wants one row per partition.
+	Distinct bool
+	// Reverse runs against the clustering order.
+	Reverse bool
+	// MergeOrder wants the rows of several partitions ordered by clustering.
+	MergeOrder bool
+	// StaticRows tells that a partition which has static columns only yields a
+	// row.
+	StaticRows bool
+	// Result describes the columns.
+	Result *native.Metadata
+	// Fingerprint tells apart statements whose paging states must not be mixed.
+	Fingerprint uint64
+
+	epoch      uint64
+	partition  []*restriction // EQ and IN on every column of the key, or nil
+	key        []*term        // single values of them, or nil
+	token      *restriction
+	clustering clusterings
+	prefix     []*term // single values of all clustering restrictions, or nil
+	filters    []filter
+	readStatic bool
+
+	limit, perPartition *term
+	orderedPaging       bool // IN and ORDER BY: cannot page
+}
+
+func (c *compiler) selectPlan(s *cql.Select) (*Select, error) {
+	if err := c.useTable(s.From); err != nil {
+		return nil, err
+	}
+	if err := c.refuseSelect(s); err != nil {
+		return nil, err
+	}
+	out := &Select{Table: c.table, epoch: c.snap.Epoch, Distinct: s.Distinct}
+	out.clustering.cols = c.table.Clustering
+	if err := c.selection(s, out); err != nil {
+		return nil, err
+	}
+	rs, err := c.where(s.Where, s.AllowFiltering || c.table.Virtual)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.restrict(out, rs, s.AllowFiltering); err != nil {
+		return nil, err
+	}
+	if err := c.orderBy(s, out, rs); err != nil {
+		return nil, err
+	}
+	if s.Distinct {
+		if err := c.checkDistinct(s, out, rs); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.limits(s, out); err != nil {
+		return nil, err
+	}
+	out.Slots = c.slots
+	out.readStatic = len(c.table.Static) > 0
+	out.StaticRows = len(rs.clustering) == 0
+	out.Fingerprint = fingerprint(c.table, s)
+	return out, nil
+}
+
+func (c *compiler) refuseSelect(s *cql.Select) error {
+	switch {
+	case s.JSON:
+		return unsupported("SELECT JSON")
+	case len(s.GroupBy) > 0:
+		return unsupported("GROUP BY")
+	case len(s.Options) > 0:
+		return unsupported("SELECT ... WITH")
+	}
+	return nil
+}
+
+// selection compiles the SELECT list.
+func (c *compiler) selection(s *cql.Select, out *Select) error {
+	var cols []native.Column
+	add := func(name string, x *Expr) {
+		out.Columns = append(out.Columns, x)
+		cols = append(cols, native.Column{Keyspace: c.table.Keyspace, Table: c.table.Name, Name: name, Type: x.Type})
+	}
+	if s.Star {
+		for _, col := range c.table.Columns() {
+			add(col.Name, &Expr{Kind: ExprColumn, Type: col.Type, Slot: c.slot(col)})
+		}
+	}
+	for _, sel := range s.Selectors {
+		x, err := c.expr(sel.Expr, exprSelection)
+		if err != nil {
+			return err
+		}
+		name := cql.ResultName(sel.Expr, nil)
+		if sel.Alias != nil {
+			name = sel.Alias.Name
+		}
+		add(name, x)
+	}
+	out.Result = native.NewMetadata(cols)
+	out.Aggregated = c.aggregated
+	for _, x := range out.Columns {
+		if x.Kind != ExprColumn {
+			return nil
+		}
+	}
+	for _, x := range out.Columns {
+		out.Plain = append(out.Plain, x.Slot)
+	}
+	return nil
+}
+
+// restrict decides what of the WHERE clause selects keys and slices and what
+// is left to filter rows by, and refuses filtering that was not allowed.
+func (c *compiler) restrict(out *Select, rs *restrictions, allowed bool) error {
+	if c.table.Virtual {
+		return c.filterAll(out, rs)
+	}
+	keyed, err := c.restrictPartition(out, rs, allowed)
+	if err != nil {
+		return err
+	}
+	if err := c.restrictClustering(out, rs, allowed); err != nil {
+		return err
+	}
+	for _, r := range rs.other {
+		if !allowed {
+			return invalid("%s", msgAllowFiltering)
+		}
+		if r.kind == restrictIN {
+			return invalid("IN predicates on non-primary-key columns (%s) is not yet supported", r.first().Name)
+		}
+		c.filter(out, r)
+	}
+	if !keyed && len(rs.clustering) > 0 && !allowed {
+		return invalid("%s", msgAllowFiltering)
+	}
+	return nil
+}
+
+func (c *compiler) filterAll(out *Select, rs *restrictions) error {
+	for _, list := range [][]*restriction{rs.partition, rs.clustering, rs.other} {
+		for _, r := range list {
+			c.filter(out, r)
+		}
+	}
+	if rs.token != nil {
+		f := filter{restriction: rs.token, token: true}
+		for _, col := range c.table.PartitionKey {
+			f.slots = append(f.slots, c.slot(col))
+		}
+		out.filters = append(out.filters, f)
+	}
+	return nil
+}
+
+// restrictPartition tells whether single partitions are named.
+func (c *compiler) restrictPartition(out *Select, rs *restrictions, allowed bool) (keyed bool, err error) {
+	if rs.token != nil {
+		out.token = rs.token
+		return false, nil
+	}
+	if len(rs.partition) == 0 {
+		return false, nil
+	}
+	filtering := len(rs.partition) < len(c.table.PartitionKey)
+	for _, r := range rs.partition {
+		filtering = filtering || r.kind > restrictIN
+	}
+	if !filtering {
+		out.partition, out.key = rs.partition, singles(rs.partition)
+		return true, nil
+	}
+	if !allowed {
+		return false, invalid("%s", msgAllowFiltering)
+	}
+	for _, r := range rs.partition {
+		c.filter(out, r)
+	}
+	return false, nil
+}
+
+func (c *compiler) restrictClustering(out *Select, rs *restrictions, allowed bool) error {
+	next, stop := 0, false
+	for _, r := range rs.clustering {
+		if !stop && r.kind <= restrictSlice && r.first().Position == next {
+			out.clustering.rs = append(out.clustering.rs, r)
+			next += len(r.cols)
+			stop = r.kind == restrictSlice
+			continue
+		}
+		if !allowed {
+			if r.kind > restrictSlice {
+				return invalid("Clustering columns can only be restricted with CONTAINS with a secondary index or filtering")
+			}
+			return invalid("PRIMARY KEY column \"%s\" cannot be restricted as preceding column \"%s\" is not restricted",
+				r.first().Name, c.table.Clustering[next].Name)
+		}
+		stop = true
+		c.filter(out, r)
+	}
+	if len(out.clustering.rs) > 0 {
+		out.prefix = singles(out.clustering.rs)
+	}
+	return nil
+}
+
+func (c *compiler) filter(out *Select, r *restriction) {
+	f := filter{restriction: r}
+	for _, col := range r.cols {
+		f.slots = append(f.slots, c.slot(col))
+	}
+	out.filters = append(out.filters, f)
+}
+
+// orderBy accepts the clustering order and its exact reverse.
+func (c *compiler) orderBy(s *cql.Select, out *Select, rs *restrictions) error {
+	if len(s.OrderBy) == 0 {
+		return nil
+	}
+	if !c.table.Virtual && out.partition == nil {
+		return invalid("ORDER BY is only supported when the partition key is restricted by an EQ or an IN.")
+	}
+	next := 0
+	for i, o := range s.OrderBy {
+		if o.ANN {
+			return unsupported("ORDER BY ... ANN OF")
+		}
+		col := c.table.Column(o.Column.Name)
+		if col == nil {
+			return errUndefinedColumn(o.Column.Name, c.table)
+		}
+		if col.Kind != schema.Clustering {
+			return invalid("Order by is currently only supported on the clustered columns of the PRIMARY KEY, got %s", col.Name)
+		}
+		for ; next != col.Position; next++ {
+			if next > col.Position || !rs.fixed(c.table.Clustering[next]) {
+				return invalid("Ordering by clustering columns must follow the declared order in the PRIMARY KEY")
+			}
+		}
+		next++
+		reverse := o.Desc != col.Desc
+		if i > 0 && reverse != out.Reverse {
+			return invalid("Unsupported order by relation")
+		}
+		out.Reverse = reverse
+	}
+	if out.key == nil {
+		out.MergeOrder = true
+		for _, col := range c.table.Clustering {
+			c.slot(col)
+		}
+	}
+	return nil
+}
+
+func (rs *restrictions) fixed(col *schema.Column) bool {
+	return slices.ContainsFunc(rs.clustering, func(r *restriction) bool {
+		return r.kind == restrictEQ && slices.Contains(r.cols, col)
+	})
+}
+
+func (c *compiler) checkDistinct(s *cql.Select, out *Select, rs *restrictions) error {
+	if len(rs.clustering) > 0 || slices.ContainsFunc(rs.other, func(r *restriction) bool { return r.first().Kind != schema.Static }) {
+		return invalid("SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns.")
+	}
+	var selected []*schema.Column
+	for _, x := range out.Columns {
+		x.columns(func(slot int) { selected = append(selected, c.slots[slot]) })
+	}
+	for _, col := range selected {
+		if col.Kind != schema.PartitionKey && col.Kind != schema.Static {
+			return invalid("SELECT DISTINCT queries must only request partition key columns and/or static columns (not %s)", schema.QuoteName(col.Name))
+		}
+	}
+	for _, col := range c.table.PartitionKey {
+		if !slices.Contains(selected, col) {
+			return invalid("SELECT DISTINCT queries must request all the partition key columns (missing %s)", schema.QuoteName(col.Name))
+		}
+	}
+	if s.PerPartitionLimit != nil {
+		return invalid("PER PARTITION LIMIT is not allowed with SELECT DISTINCT queries")
+	}
+	return nil
+}
+
+// columns calls f for each slot that the expression reads.
+func (e *Expr) columns(f func(slot int)) {
+	switch e.Kind {
+	case ExprColumn, ExprWritetime, ExprMaxWritetime, ExprTTL:
+		f(e.Slot)
+		return
+	}
+	for _, a := range e.Args {
+		a.columns(f)
+	}
+}
+
+func (c *compiler) limits(s *cql.Select, out *Select) (err error) {
+	if s.Limit != nil {
+		if out.limit, err = c.limit(s.Limit, "[limit]", "LIMIT"); err != nil {
+			return err
+		}
+	}
+	if s.PerPartitionLimit != nil {
+		if out.Aggregated {
+			return invalid("PER PARTITION LIMIT is not allowed with aggregate queries.")
+		}
+		out.perPartition, err = c.limit(s.PerPartitionLimit, "[per_partition_limit]", "PER PARTITION LIMIT")
+	}
+	return err
+}
+
+func (c *compiler) limit(e cql.Term, name, what string) (*term, error) {
+	t, err := c.term(e, name, schema.TypeInt)
+	if err == nil && t.kind == termConst {
+		_, err = limitValue(Value{Bytes: t.value}, what)
+	}
+	return t, err
+}
+
+func fingerprint(t *schema.Table, s *cql.Select) uint64 {
+	h := fnv.New64a()
+	h.Write(t.ID[:])
+	flags := []byte{0, 0, 0}
+	if s.Distinct {
+		flags[0] = 1
+	}
+	if s.Star {
+		flags[1] = 1
+	}
+	for _, o := range s.OrderBy {
+		if o.Desc {
+			flags[2]++
+		}
+		io.WriteString(h, o.Column.Name)
+	}
+	h.Write(flags)
+	for _, sel := range s.Selectors {
+		io.WriteString(h, sel.Expr.String())
+		h.Write([]byte{0})
+	}
+	for i := range s.Where {
+		io.WriteString(h, relationText(&s.Where[i]))
+		h.Write([]byte{0})
+	}
+	return h.Sum64()
+}
