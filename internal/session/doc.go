@@ -1,0 +1,2 @@
+// Package session serves clients of the CQL binary protocol.
+package session

@@ -1,0 +1,43 @@
+package session
+
+import (
+	"runtime/debug"
+)
+
+// The handler may have left anything behind when it panicked, so the
+// connection ends and the request's bytes are never reused.
+
+func (c *Conn) recoverReader() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	c.panicked(p, c.in.trying)
+	c.in.trying = nil
+	c.drop(c.in.done.take())
+	c.drop(c.in.group.take())
+}
+
+func (c *Conn) recoverWriter() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	c.panicked(p, nil)
+	c.mu.Lock()
+	c.writing = false
+	c.mu.Unlock()
+	c.poke()
+}
+
+// panicked counts and logs a panic, closes the connection and abandons r.
+func (c *Conn) panicked(p any, r *Request) {
+	c.srv.stats.Panics.Add(1)
+	c.srv.log.Error("a request panicked; its connection is closed", "panic", p, "client", c.remote, "stack", string(debug.Stack()))
+	c.abort()
+	if r != nil && r.chunk != nil {
+		r.chunk.tainted.Store(true)
+		r.chunk.release()
+		r.chunk = nil
+	}
+}
