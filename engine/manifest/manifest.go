@@ -214,8 +214,17 @@ func decode(name string, buf []byte) (*State, error) {
 	return s, nil
 }
 
-// Apply makes the edit durable and then part of the state. If it fails the
-// outcome is unknown and every later call answers ErrFailed.
+// undo removes what an edit that did not fit left behind.
+func (m *Manifest) undo() error {
+	if err := m.file.Truncate(m.size); err != nil {
+		return err
+	}
+	return m.file.Sync()
+}
+
+// Apply makes the edit durable and then part of the state. On a full disk it
+// fails with vfs.ErrNoSpace and nothing has changed; after any other failure
+// the outcome is unknown and every later call answers ErrFailed.
 func (m *Manifest) Apply(e *Edit) error {
 	m.turn <- struct{}{}
 	defer func() { <-m.turn }()
@@ -230,6 +239,9 @@ func (m *Manifest) Apply(e *Edit) error {
 	err := fail.Point("manifest/write")
 	if err == nil {
 		_, err = m.file.WriteAt(buf, m.size)
+		if errors.Is(err, vfs.ErrNoSpace) && m.undo() == nil {
+			return fmt.Errorf("manifest: %w", err)
+		}
 	}
 	if err == nil && !fail.Mutant("manifest-skip-sync") {
 		err = m.file.SyncData()
