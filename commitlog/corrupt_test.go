@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/vfs"
 )
 
@@ -71,6 +72,9 @@ func TestFlipEveryBit(t *testing.T) {
 			continue // of padding and zeros a sample is enough
 		}
 		for bit := range 8 {
+			if invariant.Enabled && bit != at%8 {
+				continue // the race detector learns nothing from the others
+			}
 			overwrite(t, fs, name, int64(at), []byte{whole[at] ^ 1<<bit})
 			var got collected
 			_, err := Replay(o, got.add)

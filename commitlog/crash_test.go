@@ -272,9 +272,12 @@ func TestCrashInRecovery(t *testing.T) {
 	o := testOptions(fs)
 	l, _, _ := mustOpen(t, o)
 	mustAppend(t, l, "first")
+	var mu sync.Mutex // protects torn and images
 	var torn *vfs.Mem
 	fs.OnWriteSide(func(c vfs.Call) {
-		if c.Op == vfs.OpWrite && !c.After && torn == nil {
+		mu.Lock()
+		defer mu.Unlock()
+		if c.Op == vfs.OpWrite && !c.After && torn == nil && strings.HasSuffix(c.Name, segmentSuffix) {
 			torn = fs.CrashClone(vfs.CrashOptions{})
 		}
 	})
@@ -293,6 +296,8 @@ func TestCrashInRecovery(t *testing.T) {
 	crashes := 0
 	var images []*vfs.Mem
 	torn.OnWriteSide(func(vfs.Call) {
+		mu.Lock()
+		defer mu.Unlock()
 		for _, keep := range []int{0, 50, 100} {
 			images = append(images, torn.CrashClone(vfs.CrashOptions{Keep: keep}))
 		}

@@ -88,8 +88,9 @@ func (l *Log) adopt(st *scanState) error {
 	for i := range l.opts.Lanes {
 		lane := newLane(l, uint16(i))
 		// Frame numbers go on, so that the first new frame covers the last old one.
-		lane.number = st.lanes[uint16(i)].last
-		lane.durable, lane.lastRec, lane.covered = lane.number, lane.number, lane.number
+		found := st.lanes[uint16(i)]
+		lane.number, lane.durable = found.last, found.last
+		lane.lastRec, lane.covered = found.rec, found.synced
 		l.lanes = append(l.lanes, lane)
 	}
 	p.nextSeq = max(st.maxSeq, l.opts.Start.Segment, l.opts.LastSegment) + 1
@@ -183,8 +184,9 @@ func (l *Log) append(recs [][]byte, w *Waiter, wait bool) (Position, error) {
 	return pos, err
 }
 
-// AppendSync is Append for a caller that blocks until the end and wants no
-// other work done meanwhile. If nobody else is writing it writes itself.
+// AppendSync is Append for a caller that blocks until the end and has nothing
+// else to do meanwhile. If nobody else is writing it writes itself. In mode
+// Periodic it returns when the records are copied.
 func (l *Log) AppendSync(recs [][]byte) (Position, error) {
 	need, err := l.measure(recs)
 	if err != nil {

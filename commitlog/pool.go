@@ -52,10 +52,15 @@ func (p *pool) activate(s *segment) {
 // discard notes that no record in a segment below seq is needed.
 func (p *pool) discard(seq uint64) {
 	p.mu.Lock()
-	p.mark = max(p.mark, seq)
-	p.sweep()
+	further := seq > p.mark
+	if further {
+		p.mark = seq
+		p.sweep()
+	}
 	p.mu.Unlock()
-	signal(p.wake)
+	if further {
+		signal(p.wake)
+	}
 }
 
 // sweep moves segments that are not needed out of live. p.mu is held. A
@@ -147,7 +152,11 @@ func (p *pool) prepare(lane uint16, size int) (*segment, error) {
 		if err != nil {
 			if old.file != nil {
 				err = errors.Join(err, old.file.Close())
+				old.file = nil
 			}
+			p.mu.Lock()
+			p.doomed = append(p.doomed, old)
+			p.mu.Unlock()
 			return nil, err
 		}
 		p.log.counters.recycled.Add(1)

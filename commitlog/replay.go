@@ -64,6 +64,7 @@ type hole struct {
 // laneState is what is known of a lane.
 type laneState struct {
 	last   uint64 // highest frame number
+	rec    uint64 // highest of a frame with records
 	synced uint64 // highest synced
 }
 
@@ -201,18 +202,13 @@ func (st *scanState) scan(f *found) (err error) {
 	r := &pageReader{file: file, size: f.size, buf: st.buf}
 	defer func() { st.buf = r.buf }()
 	for off := int64(dataStart); off < f.size; {
-		page, err := r.at(off, pageSize)
-		if err != nil {
+		fr, b, err := r.frame(f, off)
+		if err != nil && !f.aside {
 			return fmt.Errorf("commitlog: read segment: %w", err)
 		}
-		fr, ok := decodeFrame(page)
-		if !ok || !f.owns(&fr) || off+int64(fr.length) > f.size {
+		if b == nil || err != nil {
 			off += pageSize
 			continue
-		}
-		b, err := r.at(off, int(fr.length))
-		if err != nil {
-			return fmt.Errorf("commitlog: read segment: %w", err)
 		}
 		if !frameIntact(b) {
 			f.torn = append(f.torn, off)
@@ -254,6 +250,9 @@ func (st *scanState) take(f *found, fr *frame, b []byte, off int64) error {
 	f.last, f.end = fr.number, off+int64(pad(int(fr.length)))
 	ls := st.lanes[fr.lane]
 	ls.last, ls.synced = max(ls.last, fr.number), max(ls.synced, fr.synced)
+	if fr.records > 0 {
+		ls.rec = max(ls.rec, fr.number)
+	}
 	st.lanes[fr.lane] = ls
 	st.maxSeq = max(st.maxSeq, fr.segment)
 	st.report.Frames++
@@ -346,6 +345,20 @@ type pageReader struct {
 	have []byte // of buf, from off
 }
 
+// frame returns the frame of f that begins at off, not yet checked, or nil.
+func (r *pageReader) frame(f *found, off int64) (frame, []byte, error) {
+	page, err := r.at(off, pageSize)
+	if err != nil {
+		return frame{}, nil, err
+	}
+	fr, ok := decodeFrame(page)
+	if !ok || !f.owns(&fr) || off+int64(fr.length) > f.size {
+		return frame{}, nil, nil
+	}
+	b, err := r.at(off, int(fr.length))
+	return fr, b, err
+}
+
 // at returns n bytes from off, a page boundary, valid until the next call. The
 // caller has checked that the file is long enough.
 func (r *pageReader) at(off int64, n int) ([]byte, error) {
@@ -357,6 +370,11 @@ func (r *pageReader) at(off int64, n int) ([]byte, error) {
 	}
 	want := min(int64(len(r.buf)), r.size-off)
 	b, err := readUpTo(r.file, r.buf[:want], off)
+	if err != nil && want > int64(pad(n)) {
+		// A bad sector further on must not cost what is before it.
+		b, err = readUpTo(r.file, r.buf[:pad(n)], off)
+	}
+	r.have = nil
 	if err != nil {
 		return nil, err
 	}
