@@ -7,6 +7,7 @@ import (
 
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/metrics"
 )
 
 // Config is how a Server behaves. The zero value of a field is its default.
@@ -40,6 +41,8 @@ type Config struct {
 
 	// Clock is the machine's by default.
 	Clock clock.Clock
+	// Metrics gets the server's counters, if not nil.
+	Metrics *metrics.Registry
 	// Log is slog.Default by default.
 	Log *slog.Logger
 }

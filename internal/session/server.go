@@ -10,6 +10,7 @@ import (
 
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/metrics"
 )
 
 // ErrClosed is returned by Serve after Close or Drain.
@@ -61,6 +62,12 @@ func New(cfg Config, h Handler) (*Server, error) {
 	s.changed.L = &s.mu
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.workers = newWorkers(s)
+	for i := range s.stats.Latency {
+		s.stats.Latency[i] = metrics.NewHistogram()
+	}
+	if cfg.Metrics != nil {
+		s.register(cfg.Metrics)
+	}
 	s.wg.Add(1)
 	go s.sweep()
 	return s, nil
@@ -68,10 +75,6 @@ func New(cfg Config, h Handler) (*Server, error) {
 
 // Stats are the server's counters.
 func (s *Server) Stats() *Stats { return &s.stats }
-
-// OnLatency makes f be told, per answer, its kind and the nanoseconds from
-// reading the request to encoding the answer. Call it before Serve.
-func (s *Server) OnLatency(f func(kind int, nanos int64)) { s.stats.onLatency = f }
 
 // Queued is how many requests wait for a worker.
 func (s *Server) Queued() int { return s.workers.queued() }

@@ -62,6 +62,20 @@ func (w *workers) submit(r *Request) bool {
 }
 
 func (w *workers) submitLocked(r *Request) bool {
+	if r.group > 0 {
+		w.helpers.Add(1)
+	}
+	if w.handOver(r) {
+		return true
+	}
+	if r.group > 0 {
+		w.helpers.Add(-1)
+	}
+	return false
+}
+
+// handOver gives r away: it may be gone when true is returned.
+func (w *workers) handOver(r *Request) bool {
 	switch n := len(w.idle); {
 	case w.closed:
 		return false
@@ -79,9 +93,6 @@ func (w *workers) submitLocked(r *Request) bool {
 		w.bytes += r.cost
 	default:
 		return false
-	}
-	if r.group > 0 {
-		w.helpers.Add(1)
 	}
 	return true
 }
