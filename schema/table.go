@@ -1,5 +1,10 @@
 package schema
 
+import (
+	"slices"
+	"strings"
+)
+
 // UUID is the 16 bytes of a UUID.
 type UUID [16]byte
 
@@ -61,11 +66,15 @@ type Table struct {
 	NextColumnID ColumnID
 
 	Options TableOptions
+	// TruncatedAt is the microsecond at and below which all data of the table
+	// is gone, 0 if it was never truncated.
+	TruncatedAt int64
 	// Virtual tables have rows computed by the node and no storage.
 	Virtual bool
 
-	byName map[string]*Column
-	byID   map[ColumnID]*Column
+	byName  map[string]*Column
+	byID    map[ColumnID]*Column
+	unknown []byte // optional fields of a newer version, kept
 }
 
 // Column returns the column of that name, or nil.
@@ -77,9 +86,12 @@ func (t *Table) ColumnByID(id ColumnID) *Column { return t.byID[id] }
 // HasStatic tells whether the table has static columns.
 func (t *Table) HasStatic() bool { return len(t.Static) > 0 }
 
-// Init fills the lookup maps; call it once after building or changing a
-// definition, before it is shared.
+// Init sorts static and regular columns by name and fills the lookup maps; call
+// it once after building or changing a definition, before it is shared.
 func (t *Table) Init() {
+	byName := func(a, b *Column) int { return strings.Compare(a.Name, b.Name) }
+	slices.SortFunc(t.Static, byName)
+	slices.SortFunc(t.Regular, byName)
 	t.byName = make(map[string]*Column)
 	t.byID = make(map[ColumnID]*Column)
 	for _, cols := range [][]*Column{t.PartitionKey, t.Clustering, t.Static, t.Regular} {
@@ -107,7 +119,9 @@ type Keyspace struct {
 	DurableWrites bool
 	Virtual       bool
 	Tables        map[string]*Table
-	Types         map[string]*Type // user-defined types, later
+	Types         map[string]*Type // user-defined types, not frozen
+
+	unknown []byte // optional fields of a newer version, kept
 }
 
 // Snapshot is one immutable version of the whole schema. Safe for concurrent
@@ -146,16 +160,21 @@ const (
 	AlterTable
 	DropTable
 	Truncate
+	CreateType
+	AlterType
+	DropType
 )
 
 // Change is one schema change as it goes through the metadata log: the new
 // definition whole, never a difference, so that applying it needs no code that
 // another version may have had wrong. For DropKeyspace and DropTable only the
 // names (and the table's id) matter. Truncate names the table and the
-// microsecond at and below which its data is gone.
+// microsecond at and below which its data is gone. The kinds about types carry
+// the whole user-defined type, not frozen.
 type Change struct {
 	Kind        ChangeKind
 	Keyspace    *Keyspace // Tables and Types are ignored
 	Table       *Table
 	TruncatedAt int64
+	Type        *Type
 }

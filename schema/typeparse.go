@@ -10,6 +10,8 @@ import (
 const (
 	maxTypeDepth = 32
 	maxVector    = 65535
+
+	maxVectorBytes = 1 << 28
 )
 
 var natives = map[string]*Type{
@@ -201,6 +203,9 @@ func NewVector(elem *Type, n int) (*Type, error) {
 	}
 	if n > maxVector {
 		return nil, invalid("vectors may not have more than %d dimensions; given %d", maxVector, n)
+	}
+	if elem.Freeze().fixed > maxVectorBytes/n {
+		return nil, invalid("vectors may not have more than %d bytes", maxVectorBytes)
 	}
 	return VectorOf(elem, n), nil
 }
