@@ -96,6 +96,12 @@
 // prepared segment in reserve, so that a full disk refuses appends with
 // ErrNoSpace instead of failing the log, until there is space again.
 //
+// # Tests
+//
+// Fail points: commitlog/append, commitlog/write, commitlog/sync and
+// commitlog/recycle. Deliberate bugs, which the crash suite must catch:
+// ack-before-sync, reuse-incarnation and skip-header-sync (see fail.Mutant).
+//
 // # What it does not do
 //
 // It does not know tables: low-water marks are the engine's. It does not notice

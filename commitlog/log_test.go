@@ -459,3 +459,70 @@ func TestLeftoversAreRemoved(t *testing.T) {
 		t.Fatalf("half-made segment is still there: %v %v", there, err)
 	}
 }
+
+// TestCloseDuringAppends checks that what was acknowledged before Close took
+// effect is there, and that nobody is left waiting.
+func TestCloseDuringAppends(t *testing.T) {
+	for range 20 {
+		o := testOptions(vfs.NewMem())
+		o.Lanes = 2
+		l, _, _ := mustOpen(t, o)
+		var mu sync.Mutex
+		acked := map[string]bool{}
+		var wg sync.WaitGroup
+		for w := range 8 {
+			wg.Go(func() {
+				for i := 0; ; i++ {
+					rec := fmt.Sprintf("%d/%d %s", w, i, make([]byte, 500*w))
+					_, err := l.AppendSync(toBytes([]string{rec}))
+					if errors.Is(err, ErrClosed) {
+						return
+					}
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					acked[rec] = true
+					mu.Unlock()
+				}
+			})
+		}
+		for l.Stats().Records < 50 {
+			if err := l.Sync(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustClose(t, l)
+		wg.Wait()
+		var got collected
+		if _, err := Replay(o, got.add); err != nil {
+			t.Fatal(err)
+		}
+		if len(got.rec) != len(acked) {
+			t.Fatalf("%d records, %d were acknowledged", len(got.rec), len(acked))
+		}
+	}
+}
+
+// TestHeadIsBelowLaterAppends checks what low-water marks rest on.
+func TestHeadIsBelowLaterAppends(t *testing.T) {
+	o := testOptions(vfs.NewMem())
+	o.Lanes = 3
+	l, _, _ := mustOpen(t, o)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for i := range 200 {
+				head := l.Head()
+				pos, err := l.Append([][]byte{make([]byte, 100*(i%40))}, nil)
+				if err != nil || pos.Less(head) {
+					t.Errorf("appended at %v, below head %v, %v", pos, head, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	mustClose(t, l)
+}

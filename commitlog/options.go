@@ -76,8 +76,8 @@ type Options struct {
 	// renamed to *.set-aside once everything replayed has been discarded.
 	SetAside map[string]bool
 
-	// OnFailure is called once, from a goroutine of the log, when the log fails.
-	// It must not block or call Close.
+	// OnFailure is called once when the log fails, from a goroutine of the log or
+	// of a caller of AppendSync. It must not block or call Close.
 	OnFailure func(error)
 	// OnPressure is called from a goroutine of the log, for each new segment
 	// while the live ones are larger than MaxSize, with the oldest one. It must
