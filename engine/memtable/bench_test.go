@@ -1,0 +1,85 @@
+package memtable
+
+import (
+	"testing"
+
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/ring"
+)
+
+func mix(i uint64) ring.Token { return ring.Token((i + 1) * 0x9e3779b97f4a7c15) }
+
+func BenchmarkPut(b *testing.B) {
+	value := make([]byte, 100)
+	for _, c := range []struct {
+		name       string
+		keys, rows uint64
+	}{{"partitions", 1 << 40, 1}, {"overwrite10k", 10_000, 1}, {"wide", 1, 1 << 40}, {"rows100", 10_000, 100}} {
+		b.Run(c.name, func(b *testing.B) {
+			m := New([16]byte{}, &HeapAllocator{})
+			defer m.Free()
+			var p putter
+			key, clustering := make([]byte, 8), make([]byte, 8)
+			i := uint64(0)
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(key, be(i%c.keys))
+				copy(clustering, be(i/c.keys%c.rows))
+				if err := m.Put(p.record(mix(i%c.keys), key, clustering, value, int64(i)), nil); err != nil {
+					b.Fatal(err)
+				}
+				i++
+			}
+			b.ReportMetric(float64(m.Bytes())/float64(i), "B/put")
+		})
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	m := New([16]byte{}, &HeapAllocator{})
+	defer m.Free()
+	var p putter
+	const n = 300_000
+	for i := range uint64(n) {
+		if err := m.Put(p.record(mix(i), be(i), nil, make([]byte, 100), 1), nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var it Iter
+	var key [8]byte
+	i := uint64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		k := i * 7919 % n
+		for j := range key {
+			key[j] = byte(k >> (56 - 8*j))
+		}
+		if !it.InitKey(m, mix(k), key[:], false) || !it.NextPartition() || !it.Next() {
+			b.Fatal("missing")
+		}
+		it.Close()
+		i++
+	}
+}
+
+func BenchmarkScan(b *testing.B) {
+	m := New([16]byte{}, &HeapAllocator{})
+	defer m.Free()
+	var p putter
+	const n = 300_000
+	for i := range uint64(n) {
+		if err := m.Put(p.record(mix(i), be(i), nil, make([]byte, 100), 1), nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var it Iter
+	for b.Loop() {
+		it.Init(m, mutation.PartitionRange{}, false)
+		for it.NextPartition() {
+			for it.Next() {
+			}
+		}
+		it.Close()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/row")
+}
