@@ -1,0 +1,12 @@
+// Package lint holds the rules of this repository as tests; it has no code.
+//
+//   - layers_test.go: which package may import which, as one table.
+//   - seams_test.go: time, files, sockets, randomness and panics stay in the
+//     packages that own them; pure packages start no goroutine.
+//   - style_test.go: every package says what it is, files and functions stay
+//     short, tests do not sleep or skip.
+//
+// A new package needs a row in the table of layers_test.go. An exception is an
+// entry in the list of its rule, with the reason beside it; there is no way to
+// switch a rule off in the code that breaks it.
+package lint

@@ -1,0 +1,126 @@
+package lint
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// layers is the one direction of imports: a package imports only rows before
+// its own, besides the standard library and other modules. A new package is a
+// new entry, in the lowest row that holds.
+var layers = [][]string{
+	{"internal/invariant"},
+	{"internal/encoding", "internal/clock", "internal/vfs", "internal/transport", "internal/rand", "internal/mem", "internal/metrics", "internal/fail"},
+	{"ring", "schema", "bloom", "internal/config"},
+	{"mutation", "cql", "cql/native", "sstable/cache"},
+	{"commitlog", "sstable", "engine/memtable", "mutation/mutationtest"},
+	{"compaction", "cluster/metadata", "cql/plan", "engine/manifest"},
+	{"engine", "cluster", "cql/exec"},
+	{"cluster/single", "cluster/clustertest"},
+	{"internal/session", "internal/admin", "internal/virtual"},
+	{"internal/node", "internal/shell", "bench"},
+	{"cmd/ilion", "."},
+	{"internal/lint", "internal/clienttest"},
+}
+
+// forbidden are imports that the rows would allow: of the package in front by
+// anything but what is listed (and by tests).
+var onlyBy = map[string][]string{
+	// The composition root alone knows the engine and the ring both.
+	"engine": {"internal/node", "engine", "."},
+	// Sessions see a Cluster, never what fills it.
+	"cluster/single":   {"internal/node", "."},
+	"internal/session": {"internal/node"},
+	"internal/node":    {"cmd/ilion", "."},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func rowOf(pkg string) int {
+	return slices.IndexFunc(layers, func(row []string) bool { return slices.Contains(row, pkg) })
+}
+
+// own returns a package's directory and whether it is of this module.
+func own(importPath string) (string, bool) {
+	if importPath == module {
+		return ".", true
+	}
+	return strings.CutPrefix(importPath, module+"/")
+}
+
+func TestLayers(t *testing.T) {
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; count++ {
+		var p listed
+		if err := dec.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkg, ok := own(p.ImportPath)
+		if !ok {
+			continue
+		}
+		for _, problem := range checkLayer(pkg, p.Imports) {
+			t.Error(problem)
+		}
+	}
+	if count < 10 {
+		t.Fatalf("go list names %d packages only", count)
+	}
+}
+
+func checkLayer(pkg string, imports []string) (problems []string) {
+	row := rowOf(pkg)
+	if row < 0 {
+		return []string{pkg + " is in no row of layers"}
+	}
+	for _, i := range imports {
+		dep, ok := own(i)
+		if !ok {
+			continue
+		}
+		if depRow := rowOf(dep); depRow >= row {
+			problems = append(problems, pkg+" imports "+dep+", which is not in a row below")
+		}
+		if by, limited := onlyBy[dep]; limited && !slices.ContainsFunc(by, func(b string) bool { return pkg == b || strings.HasPrefix(pkg, b+"/") && b != "." }) {
+			problems = append(problems, pkg+" imports "+dep+", which only "+strings.Join(by, ", ")+" may")
+		}
+	}
+	return problems
+}
+
+// The test above must be able to fail.
+func TestLayersNegative(t *testing.T) {
+	for _, bad := range []struct {
+		pkg     string
+		imports []string
+	}{
+		{"unknown", nil},
+		{"schema", []string{module + "/engine"}},
+		{"ring", []string{module + "/schema"}},
+		{"internal/session", []string{module + "/engine"}},
+		{"internal/shell", []string{module + "/internal/session"}},
+	} {
+		if len(checkLayer(bad.pkg, bad.imports)) == 0 {
+			t.Errorf("%s may import %v", bad.pkg, bad.imports)
+		}
+	}
+	if p := checkLayer("internal/node", []string{"fmt", module + "/engine", module + "/schema"}); len(p) > 0 {
+		t.Error(p)
+	}
+}
