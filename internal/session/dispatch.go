@@ -266,7 +266,11 @@ func (c *Conn) tryHere(r *Request) bool {
 	c.in.trying = nil
 	switch status {
 	case Done:
+		c.in.bytes += r.size()
 		c.in.done.push(r)
+		if c.in.bytes >= flushSize {
+			c.flushTurn()
+		}
 		return true
 	case Pending:
 		return true
@@ -351,6 +355,7 @@ func (c *Conn) flushTurn() {
 	if c.in.done.head == nil {
 		return
 	}
+	c.in.bytes = 0
 	if c.enqueue(c.in.done.take()) {
 		c.writeHere()
 	}

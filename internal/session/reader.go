@@ -32,6 +32,7 @@ type reader struct {
 	taken int
 	slow  bool // the turn's time is spent
 	done  requestList
+	bytes int64 // of answers in done
 	group requestList
 	size  int // of group
 

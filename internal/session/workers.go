@@ -181,20 +181,28 @@ func (w *workers) tryGroup(head *Request) (c *Conn, blocked requestList) {
 	}
 	head.group = 0
 	var done requestList
+	var bytes int64
+	send := func() {
+		bytes = 0
+		if done.head != nil && c.enqueue(done.take()) {
+			go c.writeFn()
+		}
+	}
 	var r *Request
 	defer func() {
 		if p := recover(); p != nil {
 			c.panicked(p, r)
 			c.drop(rest)
 		}
-		if done.head != nil && c.enqueue(done) {
-			go c.writeFn()
-		}
+		send()
 	}()
 	for r = rest.pop(); r != nil; r = rest.pop() {
 		switch w.srv.handler.TryExecute(r) {
 		case Done:
 			done.push(r)
+			if bytes += r.size(); bytes >= flushSize {
+				send()
+			}
 		case WouldBlock:
 			blocked.push(r)
 		}
