@@ -55,8 +55,8 @@ func (f *fileModel) sync() {
 // possible tells whether every piece of an image is as the piece once was.
 func possible(img []byte, seen []map[string]bool) error {
 	for g := 0; g*grainSize < len(img); g++ {
-		piece := string(resized(img[g*grainSize:min(len(img), (g+1)*grainSize)], grainSize))
-		if !seen[g][piece] {
+		piece := resized(img[g*grainSize:min(len(img), (g+1)*grainSize)], grainSize)
+		if !seen[g][string(piece)] {
 			return fmt.Errorf("piece %d was never so", g)
 		}
 	}

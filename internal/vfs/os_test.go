@@ -4,7 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -104,4 +107,46 @@ func TestReadMappedAllocs(t *testing.T) {
 	}); n != 0 {
 		t.Fatalf("%v allocations", n)
 	}
+}
+
+// lockHelper names the lock that a child process of TestLockOfDeadProcess
+// takes; the child then waits to be killed.
+const lockHelper = "ILION_TEST_LOCK"
+
+func TestMain(m *testing.M) {
+	if name := os.Getenv(lockHelper); name != "" {
+		if _, err := OS.Lock(name); err != nil {
+			os.Exit(1)
+		}
+		os.Stdout.WriteString("locked\n")
+		os.Stdin.Read(make([]byte, 1))
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// A lock of another process holds while it lives, names it, and ends with it.
+func TestLockOfDeadProcess(t *testing.T) {
+	name := t.TempDir() + "/LOCK"
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), lockHelper+"="+name)
+	in, err := child.StdinPipe()
+	must(t, err)
+	defer in.Close()
+	out, err := child.StdoutPipe()
+	must(t, err)
+	must(t, child.Start())
+	if _, err := out.Read(make([]byte, 10)); err != nil {
+		t.Fatalf("child got no lock: %v", err)
+	}
+	_, err = OS.Lock(name)
+	wantErr(t, err, ErrLocked)
+	if !strings.Contains(err.Error(), "process "+strconv.Itoa(child.Process.Pid)+")") {
+		t.Fatalf("error does not name process %d: %v", child.Process.Pid, err)
+	}
+	must(t, child.Process.Kill())
+	_ = child.Wait() // it was killed
+	l, err := OS.Lock(name)
+	must(t, err)
+	must(t, l.Close())
 }
