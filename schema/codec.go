@@ -269,6 +269,7 @@ func DecodeSnapshot(p []byte) (*Snapshot, error) {
 	}
 	epoch := r.U64()
 	s := NewSnapshot()
+	s.building = true
 	for range min(r.Uvarint(), uint64(len(p))) {
 		c, err := DecodeChange(r.Bytes())
 		if err != nil {
@@ -285,7 +286,7 @@ func DecodeSnapshot(p []byte) (*Snapshot, error) {
 	if r.Err() != nil || r.Len() != 0 {
 		return nil, fmt.Errorf("%w: snapshot of %d bytes", ErrCorrupt, len(p))
 	}
-	s.Epoch, s.Version = epoch, s.hash()
+	s.Epoch, s.Version, s.building = epoch, s.hash(), false
 	return s, nil
 }
 

@@ -73,6 +73,9 @@ func (s *Snapshot) own(name string) (*Keyspace, error) {
 	if old == nil {
 		return nil, invalid("Keyspace '%s' doesn't exist", name)
 	}
+	if s.building {
+		return old, nil
+	}
 	ks := *old
 	ks.Tables, ks.Types = maps.Clone(old.Tables), maps.Clone(old.Types)
 	s.Keyspaces[name] = &ks

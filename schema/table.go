@@ -131,7 +131,8 @@ type Snapshot struct {
 	Version   UUID // hash of the canonical schema, equal for equal schemas
 	Keyspaces map[string]*Keyspace
 
-	byID map[TableID]*Table
+	byID     map[TableID]*Table
+	building bool // nobody else sees it yet, so keyspaces change in place
 }
 
 // Keyspace returns the keyspace of that name, or nil.
