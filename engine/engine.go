@@ -25,7 +25,7 @@ type Engine struct {
 	log      *commitlog.Log
 	manifest *manifest.Manifest
 	cache    *cache.Cache
-	chunks   *mem.ChunkPool
+	arena    *arena
 	memory   *mem.Share
 	logger   *slog.Logger
 
@@ -64,7 +64,7 @@ func (e *Engine) table(id schema.TableID) (*table, error) {
 func (e *Engine) allTables() map[schema.TableID]*table { return *e.tables.Load() }
 
 func (e *Engine) newMemtable(id schema.TableID) *memtable.Memtable {
-	return memtable.New(id, e.chunks)
+	return memtable.New(id, e.arena)
 }
 
 // fail stops acknowledgements for good.
@@ -254,6 +254,6 @@ func (e *Engine) Close() error {
 		v.drop()
 	}
 	e.cache.Close()
-	e.chunks.Close()
+	e.arena.close()
 	return err
 }

@@ -14,7 +14,7 @@ import (
 // when finish returns and then have to be named by the manifest.
 type fileWriter struct {
 	table   *table
-	options sstable.WriterOptions
+	options sstable.Options
 	w       *sstable.Writer
 	name    string
 	id      uint64

@@ -78,7 +78,7 @@ func (t *table) writeOldest(flushed *commitlog.Position) error {
 	started := e.opts.Clock.Mono()
 	w := e.newFileWriter(t)
 	var it memtable.Iter
-	it.Open(m.Memtable, mutation.PartitionRange{}, false)
+	it.Init(m.Memtable, mutation.PartitionRange{}, false)
 	err := copySource(w, &it)
 	it.Close()
 	if err != nil {
@@ -195,7 +195,7 @@ func (e *Engine) largest() *table {
 		v := t.pin()
 		for _, m := range v.mems {
 			if !m.Empty() {
-				n += m.Size()
+				n += m.Bytes()
 			}
 		}
 		v.drop()

@@ -47,7 +47,7 @@ func Open(o Options) (*Engine, error) {
 		cacheBytes = 0
 	}
 	e.cache = cache.New(cacheBytes)
-	e.chunks = mem.NewChunkPool(e.memory)
+	e.arena = newArena(e.memory)
 	if err := e.load(); err != nil {
 		e.abandon()
 		return nil, err
@@ -71,7 +71,7 @@ func (e *Engine) abandon() {
 		v.drop()
 	}
 	e.cache.Close()
-	e.chunks.Close()
+	e.arena.close()
 	e.manifest.Close()
 }
 
@@ -303,11 +303,15 @@ func (e *Engine) Replayed() Replayed { return e.replayed }
 func (t *table) openFile(id uint64) (*file, error) {
 	e := t.engine
 	path := fmt.Sprintf("%s/%d.sst", t.dir(), id)
-	r, err := sstable.Open(e.opts.FS, path, e.openOptions(t, id))
+	info, err := e.opts.FS.Stat(path)
 	if err != nil {
 		return nil, err
 	}
-	f := &file{Reader: r, id: id, size: r.Size(), engine: e, path: path}
+	r, err := sstable.Open(e.opts.FS, path, e.openOptions(info.Size, id))
+	if err != nil {
+		return nil, err
+	}
+	f := &file{Reader: r, id: id, size: info.Size, engine: e, path: path}
 	f.init()
 	return f, nil
 }

@@ -110,13 +110,13 @@ func (r *reader) openSources(rng mutation.PartitionRange, key *mutation.Key) {
 		}
 		it := r.memIter()
 		if key != nil {
-			if !it.OpenKey(m.Memtable, key.Token, key.Key, r.cmd.Reverse) {
+			if !it.InitKey(m.Memtable, key.Token, key.Key, r.cmd.Reverse) {
 				it.Close()
 				r.usedMem--
 				continue
 			}
 		} else {
-			it.Open(m.Memtable, rng, r.cmd.Reverse)
+			it.Init(m.Memtable, rng, r.cmd.Reverse)
 		}
 		r.sources = append(r.sources, it)
 	}
@@ -137,7 +137,7 @@ func (r *reader) openFilesFor(key *mutation.Key) {
 	if len(r.view.files) == 0 {
 		return
 	}
-	h := bloom.HashKey(key.Token, key.Key)
+	h := bloom.HashKey(key.Token.Ordered(), key.Key)
 	for _, f := range r.view.files {
 		if !f.MayContain(h) {
 			continue

@@ -71,7 +71,7 @@ func (e *Engine) TableStats(id schema.TableID) (TableStats, error) {
 	s := TableStats{Files: len(v.files)}
 	for _, f := range v.files {
 		s.FileBytes += f.size
-		s.Partitions += int64(f.Properties().Partitions)
+		s.Partitions += int64(f.Properties().Counts.Partitions)
 	}
 	for _, m := range v.mems {
 		st := m.Stats()

@@ -1,0 +1,70 @@
+package engine
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/ilion-db/ilion/sstable"
+)
+
+// writerOptions are how files of the table are written, by its definition.
+func (e *Engine) writerOptions(t *table) sstable.Options {
+	def := t.def.Load()
+	o := sstable.Options{
+		BlockSize:   e.opts.BlockSize,
+		Codec:       sstable.LZ4,
+		FilterFP:    def.Options.BloomFilterFPChance,
+		Direct:      true,
+		Table:       def.ID,
+		SchemaEpoch: def.Epoch,
+		HostID:      e.opts.HostID,
+	}
+	o.Codec = codecOf(def.Options.Compression)
+	if kb, err := strconv.Atoi(def.Options.Compression["chunk_length_in_kb"]); err == nil && o.Codec != sstable.None && kb >= 4 && kb <= 64 && kb != 16 {
+		// 16 is Cassandra's default and says nothing of what the user wants;
+		// ours suits point reads.
+		o.BlockSize = kb << 10
+	}
+	for _, c := range def.Columns() {
+		o.Columns = append(o.Columns, sstable.Column{ID: c.ID, Kind: c.Kind, Type: c.Type.String()})
+	}
+	for _, c := range def.Dropped {
+		o.Columns = append(o.Columns, sstable.Column{ID: c.ID, Kind: c.Kind, Type: c.Type.String(), DroppedAt: c.DroppedAt})
+	}
+	return o
+}
+
+func codecOf(compression map[string]string) sstable.Codec {
+	if compression["enabled"] == "false" {
+		return sstable.None
+	}
+	switch compression["class"][strings.LastIndexByte(compression["class"], '.')+1:] {
+	case "SnappyCompressor":
+		return sstable.Snappy
+	case "ZstdCompressor", "DeflateCompressor", "ZstdDictionaryCompressor":
+		return sstable.Zstd
+	case "LZ4Compressor":
+		return sstable.LZ4
+	}
+	return sstable.None
+}
+
+// openOptions are how a file of the table is read.
+func (e *Engine) openOptions(size int64, id uint64) sstable.OpenOptions {
+	o := sstable.OpenOptions{Cache: e.cache, FileID: id, Access: sstable.AccessDirect}
+	switch e.opts.Access {
+	case AccessMmap:
+		o.Access = sstable.AccessMmap
+	case AccessAuto:
+		// A file that fits into a small part of the cache's free share is
+		// mapped and populated; its blocks then cost no read.
+		s := e.cache.Stats()
+		if size <= mapAtMost && size*4 <= s.Limit-s.Bytes {
+			o.Access, o.Populate = sstable.AccessMmap, true
+		}
+	}
+	return o
+}
+
+// mapAtMost bounds a file that mode auto maps.
+const mapAtMost = 64 << 20
