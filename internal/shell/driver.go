@@ -1,0 +1,225 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+// driver is a Session over the gocql driver with one connection to one host.
+type driver struct {
+	cluster *gocql.ClusterConfig
+	session *gocql.Session
+}
+
+// Connect opens a Session with the driver; it is what Run uses when Config.Connect is nil.
+func Connect(ctx context.Context, c Config) (Session, error) {
+	cluster := gocql.NewCluster(c.Host)
+	cluster.Port = c.Port
+	cluster.NumConns = 1
+	cluster.DisableInitialHostLookup = true
+	cluster.Events.DisableNodeStatusEvents = true
+	cluster.Events.DisableTopologyEvents = true
+	cluster.Events.DisableSchemaEvents = true
+	cluster.DefaultTimestamp = false
+	cluster.Timeout = c.RequestTimeout
+	cluster.ConnectTimeout = c.RequestTimeout
+	cluster.Logger = quiet{}
+	if c.Username != "" {
+		cluster.Authenticator = gocql.PasswordAuthenticator{Username: c.Username, Password: c.Password}
+	}
+	if c.TLS != nil {
+		cluster.SslOpts = &gocql.SslOptions{Config: c.TLS, EnableHostVerification: !c.TLS.InsecureSkipVerify}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s, err := cluster.CreateSession()
+	if err != nil {
+		return nil, serverError(err)
+	}
+	return &driver{cluster, s}, nil
+}
+
+// quiet drops the driver's log: errors come back from its calls.
+type quiet struct{}
+
+func (quiet) Error(string, ...gocql.LogField)   {}
+func (quiet) Warning(string, ...gocql.LogField) {}
+func (quiet) Info(string, ...gocql.LogField)    {}
+func (quiet) Debug(string, ...gocql.LogField)   {}
+
+// Close implements Session.
+func (d *driver) Close() { d.session.Close() }
+
+// Use implements Session. The driver binds a keyspace to a session, so a new one takes over.
+func (d *driver) Use(ctx context.Context, keyspace string) error {
+	// A failed USE would show up as a failed connect without a code; ask first.
+	var name string
+	for _, table := range []string{"system_schema.keyspaces", "system_virtual_schema.keyspaces"} {
+		q := d.session.Query("SELECT keyspace_name FROM "+table+" WHERE keyspace_name = ?", keyspace).Consistency(gocql.One)
+		err := q.ScanContext(ctx, &name)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, gocql.ErrNotFound) && table == "system_schema.keyspaces" {
+			return serverError(err)
+		}
+	}
+	if name == "" {
+		return &ServerError{Code: codeInvalid, Message: fmt.Sprintf("Keyspace '%s' does not exist", keyspace)}
+	}
+	next := *d.cluster
+	next.Keyspace = keyspace
+	s, err := next.CreateSession()
+	if err != nil {
+		return serverError(err)
+	}
+	d.session.Close()
+	d.cluster, d.session = &next, s
+	return nil
+}
+
+// Execute implements Session.
+func (d *driver) Execute(ctx context.Context, req Request) (*Result, error) {
+	q := d.session.Query(req.Statement)
+	if req.Consistency != "" {
+		c, err := gocql.ParseConsistencyWrapper(req.Consistency)
+		if err != nil {
+			return nil, err
+		}
+		q.SetConsistency(c)
+	}
+	if req.SerialConsistency == "LOCAL_SERIAL" {
+		q.SerialConsistency(gocql.LocalSerial)
+	} else {
+		q.SerialConsistency(gocql.Serial)
+	}
+	iter := q.PageSize(req.PageSize).PageState(req.PageState).IterContext(ctx)
+	res := &Result{Warnings: slices.Clone(iter.Warnings()), PageState: slices.Clone(iter.PageState())}
+	for _, c := range iter.Columns() {
+		res.Columns = append(res.Columns, Column{c.Keyspace, c.Table, c.Name, convertType(c.TypeInfo, 0)})
+	}
+	res.scan(iter)
+	if err := iter.Close(); err != nil {
+		return nil, serverError(err)
+	}
+	return res, nil
+}
+
+// rawValue takes the bytes of a value as they came.
+type rawValue struct{ data []byte }
+
+// UnmarshalCQL implements gocql.Unmarshaler.
+func (r *rawValue) UnmarshalCQL(_ gocql.TypeInfo, data []byte) error {
+	r.data = nil
+	if data != nil {
+		r.data = append(make([]byte, 0, len(data)), data...)
+	}
+	return nil
+}
+
+// scan reads the rows. The driver hands out the components of a top-level tuple one by one; they are put together again.
+func (res *Result) scan(iter *gocql.Iter) {
+	var dest []any
+	for _, c := range res.Columns {
+		n := 1
+		if c.Type.Kind == KindTuple {
+			n = len(c.Type.Elems)
+		}
+		for range n {
+			dest = append(dest, new(rawValue))
+		}
+	}
+	for iter.Scan(dest...) {
+		row := make([][]byte, len(res.Columns))
+		at := 0
+		for i, c := range res.Columns {
+			if c.Type.Kind != KindTuple {
+				row[i] = dest[at].(*rawValue).data
+				at++
+				continue
+			}
+			row[i] = joinTuple(dest[at : at+len(c.Type.Elems)])
+			at += len(c.Type.Elems)
+		}
+		res.Rows = append(res.Rows, row)
+	}
+}
+
+// joinTuple gives the bytes of a tuple; one without any component is null.
+func joinTuple(parts []any) []byte {
+	var raw []byte
+	null := true
+	for _, p := range parts {
+		data := p.(*rawValue).data
+		if data == nil {
+			raw = append(raw, 0xff, 0xff, 0xff, 0xff)
+			continue
+		}
+		null = false
+		n := len(data)
+		raw = append(raw, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+		raw = append(raw, data...)
+	}
+	if null {
+		return nil
+	}
+	return raw
+}
+
+var nativeKinds = map[gocql.Type]Kind{
+	gocql.TypeAscii: KindASCII, gocql.TypeBigInt: KindBigint, gocql.TypeBlob: KindBlob, gocql.TypeBoolean: KindBoolean,
+	gocql.TypeCounter: KindCounter, gocql.TypeDecimal: KindDecimal, gocql.TypeDouble: KindDouble, gocql.TypeFloat: KindFloat,
+	gocql.TypeInt: KindInt, gocql.TypeText: KindText, gocql.TypeTimestamp: KindTimestamp, gocql.TypeUUID: KindUUID,
+	gocql.TypeVarchar: KindText, gocql.TypeVarint: KindVarint, gocql.TypeTimeUUID: KindTimeUUID, gocql.TypeInet: KindInet,
+	gocql.TypeDate: KindDate, gocql.TypeTime: KindTime, gocql.TypeSmallInt: KindSmallint, gocql.TypeTinyInt: KindTinyint,
+	gocql.TypeDuration: KindDuration,
+}
+
+func convertType(info gocql.TypeInfo, depth int) Type {
+	if info == nil || depth > maxValueDepth {
+		return Type{}
+	}
+	convert := func(list ...gocql.TypeInfo) []Type {
+		var types []Type
+		for _, t := range list {
+			types = append(types, convertType(t, depth+1))
+		}
+		return types
+	}
+	switch t := info.(type) {
+	case gocql.CollectionType:
+		switch t.Type() {
+		case gocql.TypeMap:
+			return Type{Kind: KindMap, Elems: convert(t.Key, t.Elem)}
+		case gocql.TypeSet:
+			return Type{Kind: KindSet, Elems: convert(t.Elem)}
+		}
+		return Type{Kind: KindList, Elems: convert(t.Elem)}
+	case gocql.TupleTypeInfo:
+		return Type{Kind: KindTuple, Elems: convert(t.Elems...)}
+	case gocql.UDTTypeInfo:
+		u := Type{Kind: KindUDT}
+		for _, f := range t.Elements {
+			u.Fields = append(u.Fields, f.Name)
+			u.Elems = append(u.Elems, convertType(f.Type, depth+1))
+		}
+		return u
+	case gocql.VectorType:
+		return Type{Kind: KindVector, Elems: convert(t.SubType), Dim: t.Dimensions}
+	}
+	return Type{Kind: nativeKinds[info.Type()]}
+}
+
+// serverError turns an error frame into a ServerError and leaves other errors as they are.
+func serverError(err error) error {
+	var re gocql.RequestError
+	if errors.As(err, &re) {
+		return &ServerError{Code: re.Code(), Message: re.Message()}
+	}
+	return err
+}
