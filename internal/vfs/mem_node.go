@@ -70,17 +70,11 @@ func (n *memNode) write(m *Mem, p []byte, off int64, sync bool) {
 	}
 }
 
-// writeThrough makes [off, end) of cur durable, with the size.
+// writeThrough makes the pages of [off, end) durable, with the size. As the
+// log is empty, they differ from what is durable only there.
 func (n *memNode) writeThrough(off, end int64) {
 	for i := off / pageSize; i*pageSize < end; i++ {
-		from, to := i*pageSize, (i+1)*pageSize
-		if off <= from && to <= end {
-			n.settle(int(i))
-			continue
-		}
-		from, to = max(from, off/grainSize*grainSize), min(to, (end+grainSize-1)/grainSize*grainSize)
-		p := n.cur.page(int(i))
-		n.durable.write(p[from-i*pageSize:to-i*pageSize], from, n.tok)
+		n.settle(int(i))
 	}
 	n.durable.size = n.cur.size
 }

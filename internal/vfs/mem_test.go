@@ -228,7 +228,11 @@ func TestCloneIsIndependent(t *testing.T) {
 	must(t, err)
 	writeAt(t, g, "clone", 1<<20)
 	writeAt(t, f, "orig!", 1<<20)
+	writeAt(t, f, "orig!", 2<<20)
 	must(t, f.Sync())
+	if got := content(t, img, "/d/f")[2<<20:][:6]; got != "aaaaaa" {
+		t.Fatalf("clone sees %q of the original", got)
+	}
 	if got := content(t, img, "/d/g")[1<<20:][:6]; got != "clonea" {
 		t.Fatalf("clone holds %q", got)
 	}
