@@ -10,9 +10,9 @@ const (
 	firstBits = 4
 	// maxLoad is the number of partitions for each slot at which a directory
 	// doubles.
-	maxLoad = 2
+	maxLoad = 1
 	// maxList is the length of a slot's list from which its partitions move to
-	// a tree. At load 2 a list of a uniform hash reaches it about never.
+	// a tree. At load 1 a list of a uniform hash reaches it about never.
 	maxList = 28
 	// crowded marks such a slot.
 	crowded = tag

@@ -9,7 +9,7 @@
 //
 //	shards     by the top bits of the token; 1, doubling up to 2 x cores
 //	directory  of a shard: list heads by the next token bits, about one
-//	           partition a slot, doubled when the load passes 2
+//	           partition a slot, doubled when the load passes 1
 //	partition  a node in the list of its slot, in the order of (token, key)
 //	state      of a partition: its deletion, static row, rows and boundaries of
 //	           range deletions; immutable, replaced by one atomic store

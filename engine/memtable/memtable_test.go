@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/mutation/mutationtest"
 	"github.com/ilion-db/ilion/ring"
@@ -43,8 +44,17 @@ func mergedIter(m *Memtable, reverse bool) string {
 	return merged(&it, reverse)
 }
 
+// seeds is the number of random histories to try; the race detector makes each
+// many times as slow.
+func seeds() uint64 {
+	if invariant.Enabled {
+		return 150
+	}
+	return 1500
+}
+
 func TestAgainstModel(t *testing.T) {
-	for seed := range uint64(1500) {
+	for seed := range seeds() {
 		g := mutationtest.NewGen(seed)
 		if seed%4 == 0 {
 			g.Rows = 100
@@ -99,7 +109,7 @@ func checkGets(t *testing.T, m *Memtable, model *mutationtest.Model) {
 }
 
 func TestSeekAgainstModel(t *testing.T) {
-	for seed := range uint64(1500) {
+	for seed := range seeds() {
 		g := mutationtest.NewGen(seed)
 		g.Rows = 8 + int(seed%3)*20
 		records := g.Records(1 + g.R.IntN(60))
@@ -269,7 +279,10 @@ func TestWidePartition(t *testing.T) {
 		t.Run(order, func(t *testing.T) {
 			m := newTest(t)
 			var p putter
-			const n = 200_000
+			n := 200_000
+			if invariant.Enabled {
+				n = 20_000
+			}
 			perm := rand.New(rand.NewPCG(3, 4)).Perm(n)
 			for i := range n {
 				k := i
@@ -284,9 +297,9 @@ func TestWidePartition(t *testing.T) {
 				}
 			}
 			const row = offKey + 8 + 10 + 1 + 1 + 11 // as it lies in the arena
-			t.Logf("%d bytes a row, %d more than the row", m.Bytes()/n, m.Bytes()/n-row)
-			if limit := int64(row + 96); m.Bytes()/n > limit {
-				t.Errorf("%d bytes a row, want at most %d", m.Bytes()/n, limit)
+			t.Logf("%d bytes a row, %d more than the row", m.Bytes()/int64(n), m.Bytes()/int64(n)-row)
+			if limit := int64(row + 96); m.Bytes()/int64(n) > limit {
+				t.Errorf("%d bytes a row, want at most %d", m.Bytes()/int64(n), limit)
 			}
 			for _, reverse := range []bool{false, true} {
 				var it Iter
@@ -317,7 +330,7 @@ func TestOverwritesReuseMemory(t *testing.T) {
 	const keys = 1000
 	value := make([]byte, 100)
 	live := int64(0)
-	for i := range 300_000 {
+	for i := range 100_000 {
 		k := uint64(i % keys)
 		token := ring.Token(k * 0x9e3779b97f4a7c15)
 		if err := m.Put(p.record(token, be(k), be(k%3), value, int64(i)), nil); err != nil {
