@@ -2,15 +2,11 @@ package native
 
 import (
 	"encoding/binary"
-	"errors"
 	"math"
 	"net/netip"
 )
 
 var be = binary.BigEndian
-
-// errShort is turned into a protocol error at the edge of the package.
-var errShort = errors.New("body ends too early")
 
 func appendU16(dst []byte, v uint16) []byte { return be.AppendUint16(dst, v) }
 func appendU32(dst []byte, v uint32) []byte { return be.AppendUint32(dst, v) }
@@ -141,11 +137,4 @@ func (r *reader) bytes() []byte {
 		return nil
 	}
 	return r.take(int(n))
-}
-
-func (r *reader) err() error {
-	if r.bad {
-		return errShort
-	}
-	return nil
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 
 	"github.com/ilion-db/ilion/mutation"
@@ -338,3 +339,7 @@ func (m *Modification) expiry(b *binding, s *stamp) error {
 	return nil
 }
 
+
+func (b *Binder) warn(format string, args ...any) {
+	b.Warnings = append(b.Warnings, fmt.Sprintf(format, args...))
+}

@@ -117,20 +117,8 @@ func (e *Expr) evalToken(b *binding, row Row) ([]byte, error) {
 			return nil, invalid("Invalid null value in condition for the token function")
 		}
 	}
-	return binary.BigEndian.AppendUint64(nil, uint64(ring.Murmur3(appendKey(nil, parts)))), nil
-}
-
-// appendKey appends a partition key: a single component as it is, several each
-// with a length before and a zero byte behind.
-func appendKey(dst []byte, parts [][]byte) []byte {
-	if len(parts) == 1 {
-		return append(dst, parts[0]...)
-	}
-	for _, p := range parts {
-		dst = binary.BigEndian.AppendUint16(dst, uint16(len(p)))
-		dst = append(append(dst, p...), 0)
-	}
-	return dst
+	k, err := makeKey(nil, parts)
+	return be64(int64(k.Token)), err
 }
 
 func (e *Expr) evalCell(b *binding, row Row) []byte {

@@ -13,22 +13,19 @@ func itoa(i int) string { return strconv.Itoa(i) }
 
 func contains(list []string, s string) bool { return slices.Contains(list, s) }
 
-// literalKinds lists the types that each kind of constant may stand for.
-var literalKinds = [...][]schema.Kind{
-	cql.LitString: {schema.KindASCII, schema.KindText, schema.KindInet, schema.KindDate, schema.KindTime,
-		schema.KindTimestamp, schema.KindCustom},
-	cql.LitInteger: {schema.KindBigint, schema.KindCounter, schema.KindDate, schema.KindDecimal, schema.KindDouble,
-		schema.KindDuration, schema.KindFloat, schema.KindInt, schema.KindSmallint, schema.KindTime,
-		schema.KindTimestamp, schema.KindTinyint, schema.KindVarint},
-	cql.LitFloat:    {schema.KindDecimal, schema.KindDouble, schema.KindFloat},
-	cql.LitBool:     {schema.KindBoolean},
-	cql.LitUUID:     {schema.KindUUID, schema.KindTimeUUID},
-	cql.LitHex:      {schema.KindBlob, schema.KindCustom},
-	cql.LitDuration: {schema.KindDuration},
+// schemaKinds are the kinds of constants as package schema numbers them.
+var schemaKinds = [...]schema.LiteralKind{
+	cql.LitString:   schema.StringLiteral,
+	cql.LitInteger:  schema.IntegerLiteral,
+	cql.LitFloat:    schema.FloatLiteral,
+	cql.LitBool:     schema.BooleanLiteral,
+	cql.LitUUID:     schema.UUIDLiteral,
+	cql.LitHex:      schema.HexLiteral,
+	cql.LitDuration: schema.DurationLiteral,
 }
 
 func literalFits(l cql.LiteralKind, t *schema.Type) bool {
-	return l == cql.LitNull || slices.Contains(literalKinds[l], t.Kind())
+	return l == cql.LitNull || t.Accepts(schemaKinds[l])
 }
 
 // literal yields the bytes of a constant for a receiver, nil for null.
@@ -39,7 +36,11 @@ func literal(e *cql.Literal, name string, t *schema.Type) ([]byte, error) {
 	if !literalFits(e.Kind, t) {
 		return nil, invalid("Invalid %s constant (%s) for \"%s\" of type %s", e.Kind, e.Text, name, t)
 	}
-	v, err := parseConstant(t, e)
+	text := e.Text
+	if e.Kind == cql.LitHex {
+		text = "0x" + text
+	}
+	v, err := t.ParseLiteral(schemaKinds[e.Kind], text)
 	if err != nil {
 		return nil, wrap(err)
 	}

@@ -57,20 +57,12 @@ func compareKeys(a, b mutation.Key) int {
 
 // makeKey appends the partition key of components to dst and computes its token.
 func makeKey(dst []byte, parts [][]byte) (mutation.Key, error) {
-	if len(parts) == 1 && len(parts[0]) == 0 {
-		return mutation.Key{}, invalid("Key may not be empty")
-	}
-	for _, p := range parts {
-		if len(p) > mutation.MaxKeyLen {
-			return mutation.Key{}, errClusteringLength(len(p))
-		}
-	}
 	start := len(dst)
-	dst = appendKey(dst, parts)
-	key := dst[start:]
-	if len(key) > mutation.MaxKeyLen {
-		return mutation.Key{}, errClusteringLength(len(key))
+	dst, err := schema.AppendPartitionKey(dst, parts)
+	if err != nil {
+		return mutation.Key{}, wrap(err)
 	}
+	key := dst[start:]
 	return mutation.Key{Token: ring.Murmur3(key), Key: key}, nil
 }
 

@@ -17,6 +17,10 @@ type Select struct {
 	Table *schema.Table
 	// Slots are the columns that the selection and the filters read.
 	Slots []*schema.Column
+	// SlotOf has for each column id its slot, SlotUnread for a column that is
+	// not read, or SlotDropped for one that is no more. An id beyond the end is
+	// of a column that is newer than the plan.
+	SlotOf []int32
 	// Columns are the expressions of the result's columns.
 	Columns []*Expr
 	// Plain has the slot of each result column if all are bare columns, else nil.
@@ -80,11 +84,33 @@ func (c *compiler) selectPlan(s *cql.Select) (*Select, error) {
 	if err := c.limits(s, out); err != nil {
 		return nil, err
 	}
-	out.Slots = c.slots
+	out.Slots, out.SlotOf = c.slots, slotsByID(c.table, c.slots)
 	out.readStatic = len(c.table.Static) > 0
 	out.StaticRows = len(rs.clustering) == 0
 	out.Fingerprint = fingerprint(c.table, s)
 	return out, nil
+}
+
+// Values of Select.SlotOf that are no slots.
+const (
+	SlotUnread  = -1
+	SlotDropped = -2
+)
+
+func slotsByID(t *schema.Table, slots []*schema.Column) []int32 {
+	out := make([]int32, t.NextColumnID)
+	for i := range out {
+		out[i] = SlotDropped
+		if t.ColumnByID(schema.ColumnID(i)) != nil {
+			out[i] = SlotUnread
+		}
+	}
+	for i, col := range slots {
+		if int(col.ID) < len(out) {
+			out[col.ID] = int32(i)
+		}
+	}
+	return out
 }
 
 func (c *compiler) refuseSelect(s *cql.Select) error {

@@ -18,7 +18,8 @@ func (sh *shell) interactive(ctx context.Context) {
 	sh.banner(ctx)
 	rl := readline.NewShell()
 	rl.Prompt.Primary(sh.prompt)
-	rl.Prompt.Secondary(func() string { return "   ... " })
+	// The editor indents all lines by the wider prompt, so both have one width.
+	rl.Prompt.Secondary(func() string { return spaces(pad(sh.prompt())-4) + "..> " })
 	rl.AcceptMultiline = func(line []rune) bool { return accepts(string(line)) }
 	rl.Completer = func(line []rune, cursor int) readline.Completions {
 		list, _ := sh.candidates(ctx, string(line[:cursor]))
