@@ -24,8 +24,8 @@
 //	    err = p.Select.Bind(q, values, &options)
 //	    then package exec reads q.Command; for p.Table.Virtual rows come from a RowSource.
 //	KindSchema        p.Schema         CREATE, ALTER, DROP, TRUNCATE
-//	    change, check, err := p.Schema.Change(env, &options) // NoOp: answer p.Schema.Void
-//	    cluster.Propose(ctx, change, check); answer p.Schema.Event
+//	    change, check, err := p.Schema.Change(env, &options) // not if p.Schema.NoOp: answer void
+//	    cluster.Propose(ctx, change, check); answer p.Schema.Event, void if nil
 //	KindUse           p.Use            the keyspace
 //	KindDescribe      p.Describe       p.Describe.Rows(): SliceSource-like rows of p.Result
 //

@@ -76,6 +76,9 @@ type Options struct {
 	Now uint32
 	// PageSize in rows, 0 or less for one page of everything. Select only.
 	PageSize int32
+	// Datacenters are the names of those there are. CREATE and ALTER KEYSPACE
+	// only.
+	Datacenters []string
 	// Prior holds the rows that a write needs to have read, see
 	// Modification.NeedsRead.
 	Prior *Prior

@@ -6,12 +6,8 @@ import (
 )
 
 type Describe struct{ Result *native.Metadata }
-type SchemaPlan struct{}
 
 func (c *compiler) describe(*cql.Describe) (*Describe, error)    { return nil, unsupported("DESCRIBE") }
-func (c *compiler) definition(p *Plan, stmt cql.Statement) error { return unsupported("DDL") }
-func isSystemKeyspace(string) bool                               { return false }
-func errSystemKeyspace(string) error                             { return nil }
 func (c *compiler) castExpr(e *cql.Cast, scope exprScope) (*Expr, error) {
 	return nil, unsupported("CAST")
 }
