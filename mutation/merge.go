@@ -3,7 +3,6 @@ package mutation
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 )
 
 // Merge joins any number of sources into one: partitions and rows that several
@@ -305,16 +304,12 @@ func (m *Merge) behind(it *Item) Deletion {
 	return it.After
 }
 
-// emit makes the current item of what the inputs of equal hold at one place;
-// false if nothing is left of it.
+// emit makes the current item of what the inputs of equal hold at one place,
+// all rows or all boundaries; false if nothing is left of it.
 func (m *Merge) emit(top *Item) bool {
 	m.versions = m.versions[:0]
 	for _, e := range m.equal {
 		in := &m.in[m.items.index[e]]
-		if in.item.Kind != top.Kind {
-			m.fail(fmt.Errorf("%w: a row at a boundary", ErrCorrupt))
-			return false
-		}
 		if in.item.Kind == ItemBoundary {
 			in.open = m.behind(in.item)
 		} else {
@@ -447,7 +442,10 @@ func (h *mergeHeap) compare(a, b *mergeInput) int {
 			}
 			return 1
 		}
-		return bytes.Compare(a.item.Clustering, b.item.Clustering)
+		if c := bytes.Compare(a.item.Clustering, b.item.Clustering); c != 0 {
+			return c
+		}
+		return int(b.item.Kind) - int(a.item.Kind) // boundaries first
 	}
 	switch {
 	case a.part == nil || b.part == nil:

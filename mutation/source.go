@@ -27,9 +27,14 @@ const (
 )
 
 // Item is a row or a boundary of range deletions, at a place in clustering
-// order. A row's Clustering never equals a boundary's. Before is in force
-// below the boundary and After above it, in ascending order, whichever way the
-// source runs. Slices are valid until the source moves.
+// order. A row's Clustering does not equal a boundary's; if it does, the
+// boundary lies below the row. Before is in force below the boundary and After
+// above it, in ascending order, whichever way the source runs. Slices are
+// valid until the source moves.
+//
+// A range deletion that starts with the partition has a boundary with an empty
+// Clustering. One that is open at the end has none there: in reverse, Open
+// tells it before the first item.
 type Item struct {
 	Kind          ItemKind
 	Clustering    []byte
@@ -57,8 +62,7 @@ type Source interface {
 	Seek(bound []byte)
 	// Open is the range deletion in force where the source stands: above the
 	// items already passed (the current one is) and up to the next one; in
-	// reverse mirrored. At the start of a partition it is a deletion whose
-	// bound there is open; such a bound is no item.
+	// reverse mirrored.
 	Open() Deletion
 	// Next moves to the next item of the current partition.
 	Next() bool

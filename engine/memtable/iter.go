@@ -215,22 +215,7 @@ func (it *Iter) enter(n ref) bool {
 		it.rows.first()
 		it.ranges.first()
 	}
-	it.skipEdge()
 	return true
-}
-
-// skipEdge passes a boundary at the very start of a partition: it is no item.
-func (it *Iter) skipEdge() {
-	e := it.ranges.entry
-	if e == 0 || len(it.body.arena.key(e)) != 0 {
-		return
-	}
-	if it.reverse {
-		it.ranges.entry = 0
-		return
-	}
-	it.open = it.body.arena.above(e)
-	it.ranges.next()
 }
 
 // whole returns the row of an entry, reconciled if it has older versions.
@@ -284,7 +269,6 @@ func (it *Iter) Seek(bound []byte) {
 		if it.ranges.seekBelow(&w) {
 			it.open = a.above(it.ranges.entry)
 		}
-		it.skipEdge()
 		return
 	}
 	// The deletion in force is that above the last boundary below.
@@ -335,7 +319,6 @@ func (it *Iter) Next() bool {
 			it.item.Before = a.above(e)
 		}
 		it.open = it.item.Before
-		it.skipEdge()
 		return true
 	}
 	it.item.Before, it.item.After = it.open, a.above(edge)

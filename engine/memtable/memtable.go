@@ -54,8 +54,7 @@ type shard struct {
 	space      space
 	dir        atomic.Pointer[directory]
 	partitions int
-	dead       bool  // replaced by two halves
-	used       int64 // bytes of records put, by which shards split
+	dead       bool // replaced by two halves
 }
 
 // New returns an empty memtable of the table.
@@ -124,7 +123,7 @@ func (m *Memtable) put(r mutation.Record, o Observer, try bool) error {
 	}
 	b := m.body.Load()
 	s.apply(b, r, o, &sum)
-	split := s.used > splitBytes
+	split := s.space.taken > splitBytes
 	s.mu.Unlock()
 	b.stats.add(&sum)
 	if split {
@@ -177,7 +176,7 @@ func (m *Memtable) make() *body {
 	return b
 }
 
-// splitBytes is how much a shard takes before there are more of them.
+// splitBytes is the memory that a shard takes before there are more of them.
 const splitBytes = 4 << 20
 
 // split doubles the number of shards, up to twice the cores.
@@ -198,7 +197,7 @@ func (m *Memtable) split(b *body) {
 	for _, s := range old {
 		d := s.dir.Load()
 		grow = grow && len(d.pages) > 1
-		s.used = 0
+		s.space.taken = 0
 	}
 	if !grow {
 		return

@@ -428,7 +428,7 @@ func TestManyRangeDeletions(t *testing.T) {
 	if err := m.Put(b.Finish(), nil); err != nil {
 		t.Fatal(err)
 	}
-	want := fmt.Sprintf("partition 1 \"k\"\n  open @%d/1\n  boundary %q before @%d/1\n", n, be(4*n), n)
+	want := fmt.Sprintf("partition 1 \"k\"\n  boundary \"\" after @%d/1\n  boundary %q before @%d/1\n", n, be(4*n), n)
 	if got := dump(m, false); got != want {
 		t.Errorf("got %s", got)
 	}

@@ -34,7 +34,6 @@ func (s *shard) apply(b *body, r mutation.Record, o Observer, sum *summary) {
 		sum.newPartition = true
 		s.link(b, d, &f, s.space.newPartition(&w, now))
 	}
-	s.used += int64(len(r))
 	s.space.settle()
 }
 

@@ -23,6 +23,7 @@ type space struct {
 
 	next, end  ref // what is left of the current chunk
 	chunk      int // size of the last chunk
+	taken      int // bytes of all chunks
 	txn        uint64
 	free       [classes]ref
 	pending    []piece // unlinked by the transaction that runs
@@ -92,6 +93,7 @@ func (s *space) refill(size int, force bool) bool {
 		return false
 	}
 	s.chunk = n
+	s.taken += n
 	s.end = r + ref(n/unit)
 	s.next = r
 	if r == 0 {

@@ -225,15 +225,16 @@ func (p *part) content() content {
 	if p.static != nil {
 		c.head.Static = p.static.survivors(&b, p.deletion)
 	}
-	c.open = p.at(nil)
-	last := c.open
+	var last mutation.Deletion
 	var places []string
 	for _, r := range p.ranges {
-		places = append(places, string(r.start), string(r.end))
+		if places = append(places, string(r.start)); len(r.end) > 0 {
+			places = append(places, string(r.end))
+		}
 	}
 	bounds := make(map[string]bool)
 	for _, s := range places {
-		bounds[s] = s != ""
+		bounds[s] = true
 	}
 	places = append(places, slices.Collect(maps.Keys(p.rows))...)
 	slices.Sort(places)

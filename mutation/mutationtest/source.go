@@ -23,9 +23,9 @@ type Source struct {
 }
 
 type content struct {
-	head      mutation.Partition
-	open, end mutation.Deletion // in force at the ends
-	items     []mutation.Item
+	head  mutation.Partition
+	end   mutation.Deletion // in force at the end
+	items []mutation.Item
 }
 
 var _ mutation.Source = (*Source)(nil)
@@ -50,8 +50,7 @@ func (s *Source) NextPartition() bool {
 	}
 	s.at++
 	s.next = 0
-	s.open = s.parts[s.at].open
-	if s.reverse {
+	if s.open = (mutation.Deletion{}); s.reverse {
 		s.open = s.parts[s.at].end
 	}
 	return true
