@@ -13,7 +13,6 @@ import (
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/schema"
-	"github.com/ilion-db/ilion/sstable"
 )
 
 // Flush writes the table's memory to a file and returns when the manifest

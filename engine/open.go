@@ -54,10 +54,6 @@ func Open(o Options) (*Engine, error) {
 	}
 	e.background.Go(e.flushLoop)
 	e.background.Go(e.spaceLoop)
-	if !o.NoCompaction {
-		e.background.Go(e.compactLoop)
-		wake(e.compactWake)
-	}
 	return e, nil
 }
 

@@ -58,9 +58,10 @@ type reader struct {
 	usedMem int
 	usedTab int
 
-	next    int // key to read next
-	started bool
-	err     error
+	next      int                     // key to read next
+	low, high mutation.PartitionBound // around it
+	started   bool
+	err       error
 }
 
 // NextPartition implements mutation.Source.
@@ -80,7 +81,6 @@ func (r *reader) NextPartition() bool {
 		r.next++
 		r.closeSources()
 		r.started = true
-		// The bounds live in the reader, so that a point read allocates nothing.
 		r.openSources(mutation.PartitionRange{}, k)
 		if r.advance() {
 			return true
@@ -137,13 +137,18 @@ func (r *reader) openFilesFor(key *mutation.Key) {
 	if len(r.view.files) == 0 {
 		return
 	}
+	r.low = mutation.PartitionBound{Token: key.Token, Key: key.Key}
+	r.high = mutation.PartitionBound{Token: key.Token, Key: key.Key, After: true}
 	h := bloom.HashKey(key.Token.Ordered(), key.Key)
 	for _, f := range r.view.files {
 		if !f.MayContain(h) {
 			continue
 		}
 		it := r.fileIter()
-		f.NewIter(it, sstable.IterOptions{Key: key, Reverse: r.cmd.Reverse, CacheOnly: r.memoryOnly, FillCache: true})
+		f.NewIter(it, sstable.IterOptions{
+			Range:   mutation.PartitionRange{Start: &r.low, End: &r.high},
+			Reverse: r.cmd.Reverse, CacheOnly: r.memoryOnly, FillCache: true,
+		})
 		r.sources = append(r.sources, it)
 	}
 }

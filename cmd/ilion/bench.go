@@ -1,0 +1,68 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ilion-db/ilion/bench"
+)
+
+func benchCommand() *cobra.Command {
+	var c bench.Config
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:       "bench {" + strings.Join(bench.Workloads, "|") + "}",
+		Short:     "Load a server and report rates and latencies",
+		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: bench.Workloads,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.Workload = args[0]
+			if terminal(os.Stderr) && !asJSON {
+				c.Progress = os.Stderr
+			}
+			report, err := bench.Run(cmd.Context(), c)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				if err := json.NewEncoder(cmd.OutOrStdout()).Encode(report); err != nil {
+					return err
+				}
+			} else {
+				report.WriteText(cmd.OutOrStdout())
+			}
+			if n := report.Failed(); n > 0 {
+				return fmt.Errorf("%d requests failed", n)
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&c.Hosts, "hosts", []string{"127.0.0.1:9042"}, "servers, as `host:port`")
+	f.Int64VarP(&c.Operations, "operations", "n", 1_000_000, "how many requests")
+	f.DurationVar(&c.Duration, "duration", 0, "how long, instead of how many")
+	f.IntVarP(&c.Workers, "workers", "c", 64, "requests in flight")
+	f.IntVar(&c.Connections, "connections", 2, "connections per host")
+	f.Float64Var(&c.Rate, "rate", 0, "open loop at so many requests a second; latency counts from the intended start")
+	f.Int64Var(&c.Rows, "rows", 1_000_000, "rows in the table")
+	f.Int64Var(&c.RowsPer, "partition-rows", 1000, "rows in a partition of scan and timeseries")
+	f.StringVar(&c.Distribution, "distribution", "uniform", "of keys: uniform, zipf, latest")
+	f.IntVar(&c.ValueSize, "value-size", 40, "bytes of a value")
+	f.IntVar(&c.Columns, "columns", 5, "values in a row")
+	f.StringVar(&c.Consistency, "consistency", "ONE", "consistency level")
+	f.StringVar(&c.Keyspace, "keyspace", "ilion_bench", "keyspace of the tables")
+	f.Uint64Var(&c.Seed, "seed", 1, "of keys and values")
+	f.IntVar(&c.PID, "pid", 0, "server process on this machine whose CPU and memory to show")
+	f.BoolVar(&asJSON, "json", false, "one line of JSON instead of text")
+	return cmd
+}
+
+// terminal tells whether f is one.
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
