@@ -70,6 +70,7 @@ type Reader struct {
 	remaining   uint32 // of the limit, 0 is none
 	inPartition uint32
 	rowsSeen    bool // in this partition
+	pending     bool // the source's current item has not been looked at
 	full        bool
 	more        bool
 	stop        bool
@@ -162,7 +163,7 @@ func (r *Reader) scan() error {
 			return err
 		}
 		r.scanned += len(p.Key) + len(p.Static)
-		r.rowsSeen, r.inPartition = false, r.q.PerPartitionLimit
+		r.rowsSeen, r.inPartition, r.pending = false, r.q.PerPartitionLimit, false
 		var after []byte
 		if r.resumed && p.Token == r.from.token && bytes.Equal(p.Key, r.from.key) {
 			after, r.inPartition = r.from.clustering, r.from.inPartition
@@ -228,12 +229,19 @@ func (r *Reader) scanSlice(p *mutation.Partition, s mutation.Slice, after []byte
 			start = r.seek
 		}
 	}
-	r.src.Seek(start)
+	ok := r.pending && reached(r.src.Item().Clustering, start, reverse)
+	if !ok {
+		r.src.Seek(start)
+	}
 	cover := p.Deletion.Max(r.src.Open())
-	for r.src.Next() {
+	if !ok {
+		ok = r.src.Next()
+	}
+	for r.pending = false; ok; ok = r.src.Next() {
 		it := r.src.Item()
 		if reverse && len(s.Lo) > 0 && bytes.Compare(it.Clustering, s.Lo) < 0 ||
 			!reverse && len(s.Hi) > 0 && bytes.Compare(it.Clustering, s.Hi) >= 0 {
+			r.pending = true
 			break
 		}
 		r.scanned += len(it.Clustering) + len(it.Row)
@@ -251,6 +259,15 @@ func (r *Reader) scanSlice(p *mutation.Partition, s mutation.Slice, after []byte
 		}
 	}
 	return r.src.Err()
+}
+
+// reached tells whether an item that a former slice ended at belongs to or lies
+// behind the start of the next one. A source cannot go back to it.
+func reached(clustering, start []byte, reverse bool) bool {
+	if reverse {
+		return len(start) == 0 || bytes.Compare(clustering, start) < 0
+	}
+	return bytes.Compare(clustering, start) >= 0
 }
 
 // boundaryBytes is what a boundary of a range deletion counts besides its place.

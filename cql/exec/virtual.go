@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/ilion-db/ilion/cql/plan"
@@ -46,12 +47,21 @@ func (r *Reader) PageVirtual(q *plan.Query, src RowSource, dst []byte) ([]byte, 
 	}
 	passed := uint64(0)
 	var p mutation.Partition
+	var key []byte
 	for values, ok := src.Next(); ok && !r.stop; values, ok = src.Next() {
 		passed++
 		if r.resumed && passed <= r.from.skip {
 			continue
 		}
 		r.row.virtual(t, at, values)
+		if passed == 1 || !bytes.Equal(key, r.row.arena) {
+			key = append(key[:0], r.row.arena...)
+			r.inPartition, r.rowsSeen = q.PerPartitionLimit, false
+		}
+		if r.partitionDone() {
+			continue
+		}
+		r.rowsSeen = true
 		if err := r.emit(&p, nil); err != nil {
 			return dst, Result{}, err
 		}

@@ -339,7 +339,6 @@ func (m *Modification) expiry(b *binding, s *stamp) error {
 	return nil
 }
 
-
 func (b *Binder) warn(format string, args ...any) {
 	b.Warnings = append(b.Warnings, fmt.Sprintf(format, args...))
 }

@@ -255,4 +255,3 @@ func tokenRange(b *binding, r *restriction) (out mutation.PartitionRange, ok boo
 	}
 	return out, true, nil
 }
-

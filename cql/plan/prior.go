@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"bytes"
+
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -38,21 +40,36 @@ func (p *Prior) Load(src mutation.Source, cmd *mutation.ReadCommand) error {
 				return err
 			}
 		}
-		for _, s := range cmd.Slices {
+		if err := p.loadRows(src, cmd); err != nil {
+			return err
+		}
+	}
+	return src.Err()
+}
+
+func (p *Prior) loadRows(src mutation.Source, cmd *mutation.ReadCommand) error {
+	part := src.Partition()
+	pending := false // the current item lies behind the last slice
+	for _, s := range cmd.Slices {
+		ok := pending && bytes.Compare(src.Item().Clustering, s.Lo) >= 0
+		if !ok {
 			src.Seek(s.Lo)
-			cover := part.Deletion.Max(src.Open())
-			for src.Next() {
-				it := src.Item()
-				if len(s.Hi) > 0 && string(it.Clustering) >= string(s.Hi) {
-					break
-				}
-				if it.Kind == mutation.ItemBoundary {
-					cover = part.Deletion.Max(it.After)
-					continue
-				}
-				if err := p.add(priorKey(part.Key, it.Clustering, false), it.Row, cover, cmd.Now); err != nil {
-					return err
-				}
+		}
+		cover := part.Deletion.Max(src.Open())
+		if !ok {
+			ok = src.Next()
+		}
+		for pending = false; ok; ok = src.Next() {
+			it := src.Item()
+			if pending = len(s.Hi) > 0 && bytes.Compare(it.Clustering, s.Hi) >= 0; pending {
+				break
+			}
+			if it.Kind == mutation.ItemBoundary {
+				cover = part.Deletion.Max(it.After)
+				continue
+			}
+			if err := p.add(priorKey(part.Key, it.Clustering, false), it.Row, cover, cmd.Now); err != nil {
+				return err
 			}
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 type Describe struct{ Result *native.Metadata }
 
-func (c *compiler) describe(*cql.Describe) (*Describe, error)    { return nil, unsupported("DESCRIBE") }
+func (c *compiler) describe(*cql.Describe) (*Describe, error) { return nil, unsupported("DESCRIBE") }
 func (c *compiler) castExpr(e *cql.Cast, scope exprScope) (*Expr, error) {
 	return nil, unsupported("CAST")
 }
