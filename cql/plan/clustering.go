@@ -229,18 +229,18 @@ func (r *restriction) ranges(b *binding, prefix []byte) ([]mutation.Slice, error
 // columns of mixed order these are several: (a, b) > (1, 2) is a = 1 with
 // b > 2, and a > 1.
 func (r *restriction) half(b *binding, prefix []byte, end *bound, above bool) ([]mutation.Slice, error) {
-	values, err := end.tuple.eval(b, r.cols, nil)
+	values, err := end.tuple.eval(b, end.cols, nil)
 	if err != nil {
 		return nil, err
 	}
 	var out []mutation.Slice
 	p := slices.Clone(prefix)
-	for i, col := range r.cols {
+	for i, col := range end.cols {
 		lo, hi := schema.BoundBefore(p), schema.BoundAfter(p)
 		if p, err = col.Type.AppendComparable(p, values[i], col.Desc); err != nil {
 			return nil, wrap(err)
 		}
-		inclusive := end.inclusive && i == len(r.cols)-1
+		inclusive := end.inclusive && i == len(end.cols)-1
 		// In storage order a descending column turns above into below.
 		if above != col.Desc {
 			lo = schema.BoundAfter(p)

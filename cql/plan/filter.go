@@ -29,14 +29,13 @@ func (f *filter) bind(b *binding, out *Filter) error {
 	*out = Filter{f: f, choices: out.choices[:0], parts: out.parts[:0]}
 	var err error
 	if f.kind == restrictSlice {
-		cols := f.filterColumns()
 		if f.lo != nil {
-			if out.lo, err = f.lo.tuple.eval(b, cols, nil); err != nil {
+			if out.lo, err = f.lo.tuple.eval(b, f.lo.cols, nil); err != nil {
 				return f.noValue(err)
 			}
 		}
 		if f.hi != nil {
-			if out.hi, err = f.hi.tuple.eval(b, cols, nil); err != nil {
+			if out.hi, err = f.hi.tuple.eval(b, f.hi.cols, nil); err != nil {
 				return f.noValue(err)
 			}
 		}
@@ -56,14 +55,6 @@ func (f *filter) bind(b *binding, out *Filter) error {
 		return f.noValue(err)
 	}
 	return nil
-}
-
-// filterColumns has one column per value: a token is a single one.
-func (f *filter) filterColumns() []*schema.Column {
-	if f.token {
-		return f.cols[:1]
-	}
-	return f.cols
 }
 
 // noValue words the refusal of null as Cassandra does for columns outside of
@@ -127,8 +118,8 @@ func (f *Filter) within() bool {
 
 // compare orders the row's values against others, column by column.
 func (f *Filter) compare(values [][]byte) int {
-	for i, col := range f.f.cols {
-		if c := col.Type.Compare(f.parts[i], values[i]); c != 0 {
+	for i, v := range values {
+		if c := f.f.cols[i].Type.Compare(f.parts[i], v); c != 0 {
 			return c
 		}
 	}

@@ -16,6 +16,7 @@ type tupleTerm struct {
 
 // bound is one end of a slice.
 type bound struct {
+	cols      []*schema.Column // a prefix of the restriction's
 	tuple     tupleTerm
 	inclusive bool
 }
@@ -101,6 +102,9 @@ func (rs *restrictions) add(r *restriction, onToken, filtering bool) error {
 		if slices.Equal(have.cols, r.cols) {
 			return rs.addSame(list, have, r)
 		}
+		if have.kind == restrictSlice && r.kind == restrictSlice && have.first() == r.first() {
+			return have.merge(r)
+		}
 		for _, col := range r.cols {
 			if slices.Contains(have.cols, col) {
 				return overlapping(have, r, col)
@@ -178,6 +182,9 @@ func (r *restriction) merge(o *restriction) error {
 	} else {
 		r.hi = o.hi
 	}
+	if len(o.cols) > len(r.cols) {
+		r.cols = o.cols
+	}
 	return nil
 }
 
@@ -252,7 +259,7 @@ func (c *compiler) columnRelation(rel *cql.Relation, col *schema.Column) ([]*res
 
 func (r *restriction) setSlice(op cql.Operator, t tupleTerm) {
 	r.kind = restrictSlice
-	b := &bound{tuple: t, inclusive: op == cql.OpGe || op == cql.OpLe}
+	b := &bound{cols: r.cols, tuple: t, inclusive: op == cql.OpGe || op == cql.OpLe}
 	if op == cql.OpGt || op == cql.OpGe {
 		r.lo = b
 	} else {
@@ -395,6 +402,11 @@ func (c *compiler) tokenRelation(rel *cql.Relation) ([]*restriction, error) {
 		r.values = []tupleTerm{tt}
 	} else {
 		r.setSlice(rel.Op, tt)
+		for _, b := range []*bound{r.lo, r.hi} {
+			if b != nil {
+				b.cols = r.cols[:1]
+			}
+		}
 	}
 	return []*restriction{r}, nil
 }
