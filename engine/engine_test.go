@@ -181,3 +181,10 @@ func TestTruncateIsNotReplayed(t *testing.T) {
 	}
 	e.Close()
 }
+
+func insertGroup(tables []int, c int64) (recs []mutation.Record) {
+	for _, table := range tables {
+		recs = append(recs, insert(table, "p", c, c, fmt.Sprintf("v%d", c)))
+	}
+	return recs
+}
