@@ -10,9 +10,13 @@ import (
 )
 
 // driver is a Session over the gocql driver with one connection to one host.
+//
+// The driver itself would try a lost connection again only after a minute; a shell outlives restarts of its server, so the statement
+// after a lost connection opens a new session.
 type driver struct {
 	cluster *gocql.ClusterConfig
 	session *gocql.Session
+	lost    bool // the last statement failed without an answer
 }
 
 // Connect opens a Session with the driver; it is what Run uses when Config.Connect is nil.
@@ -24,6 +28,8 @@ func Connect(ctx context.Context, c Config) (Session, error) {
 	cluster.Events.DisableNodeStatusEvents = true
 	cluster.Events.DisableTopologyEvents = true
 	cluster.Events.DisableSchemaEvents = true
+	cluster.Metadata.CacheMode = gocql.Disabled // one host needs no token map, and its refresh delays the first prompt
+	cluster.MaxWaitSchemaAgreement = c.RequestTimeout
 	cluster.DefaultTimestamp = false
 	cluster.Timeout = c.RequestTimeout
 	cluster.ConnectTimeout = c.RequestTimeout
@@ -41,7 +47,29 @@ func Connect(ctx context.Context, c Config) (Session, error) {
 	if err != nil {
 		return nil, serverError(err)
 	}
-	return &driver{cluster, s}, nil
+	return &driver{cluster: cluster, session: s}, nil
+}
+
+// revive opens a new session when the connection was lost.
+func (d *driver) revive() error {
+	if !d.lost {
+		return nil
+	}
+	s, err := d.cluster.CreateSession()
+	if err != nil {
+		return serverError(err)
+	}
+	d.session.Close()
+	d.session, d.lost = s, false
+	return nil
+}
+
+// check notes whether err is the end of the connection and gives it in the shell's terms.
+func (d *driver) check(err error) error {
+	err = serverError(err)
+	var se *ServerError
+	d.lost = err != nil && !errors.As(err, &se) && !errors.Is(err, gocql.ErrNotFound)
+	return err
 }
 
 // quiet drops the driver's log: errors come back from its calls.
@@ -57,6 +85,9 @@ func (d *driver) Close() { d.session.Close() }
 
 // Use implements Session. The driver binds a keyspace to a session, so a new one takes over.
 func (d *driver) Use(ctx context.Context, keyspace string) error {
+	if err := d.revive(); err != nil {
+		return err
+	}
 	// A failed USE would show up as a failed connect without a code; ask first.
 	var name string
 	for _, table := range []string{"system_schema.keyspaces", "system_virtual_schema.keyspaces"} {
@@ -66,7 +97,7 @@ func (d *driver) Use(ctx context.Context, keyspace string) error {
 			break
 		}
 		if !errors.Is(err, gocql.ErrNotFound) && table == "system_schema.keyspaces" {
-			return serverError(err)
+			return d.check(err)
 		}
 	}
 	if name == "" {
@@ -85,6 +116,9 @@ func (d *driver) Use(ctx context.Context, keyspace string) error {
 
 // Execute implements Session.
 func (d *driver) Execute(ctx context.Context, req Request) (*Result, error) {
+	if err := d.revive(); err != nil {
+		return nil, err
+	}
 	q := d.session.Query(req.Statement)
 	if req.Consistency != "" {
 		c, err := gocql.ParseConsistencyWrapper(req.Consistency)
@@ -104,8 +138,8 @@ func (d *driver) Execute(ctx context.Context, req Request) (*Result, error) {
 		res.Columns = append(res.Columns, Column{c.Keyspace, c.Table, c.Name, convertType(c.TypeInfo, 0)})
 	}
 	res.scan(iter)
-	if err := iter.Close(); err != nil {
-		return nil, serverError(err)
+	if err := d.check(iter.Close()); err != nil {
+		return nil, err
 	}
 	return res, nil
 }

@@ -29,10 +29,12 @@ func (sh *shell) interactive(ctx context.Context) {
 	rl.History.Delete()
 	rl.History.Add("history", h)
 	for !sh.quit && ctx.Err() == nil {
+		sh.out.Flush()
 		line, err := rl.Readline()
 		switch {
 		case errors.Is(err, io.EOF):
 			fmt.Fprintln(sh.out)
+			sh.out.Flush()
 			return
 		case errors.Is(err, readline.ErrInterrupt):
 			continue

@@ -29,7 +29,7 @@ const maxPending = 2 * cql.MaxTextBytes
 type shell struct {
 	cfg         Config
 	session     Session
-	out         io.Writer
+	out         *bufio.Writer // flushed before anything goes to Err, before each prompt and at each page's end
 	keyspace    string
 	consistency string
 	serial      string
@@ -44,7 +44,7 @@ type shell struct {
 }
 
 func newShell(c Config, s Session) *shell {
-	return &shell{cfg: c, session: s, out: c.Out, consistency: "ONE", serial: "SERIAL", paging: true, pageSize: defaultPageSize}
+	return &shell{cfg: c, session: s, out: bufio.NewWriterSize(c.Out, 64<<10), consistency: "ONE", serial: "SERIAL", paging: true, pageSize: defaultPageSize}
 }
 
 // pipe runs what comes in, each statement as soon as it is whole.
@@ -76,6 +76,7 @@ func (sh *shell) script(ctx context.Context, text, name string) (rest string) {
 			lead := strings.Index(text, cmd)
 			line += strings.Count(text[:lead], "\n")
 			sh.command(ctx, strings.TrimRight(strings.TrimSpace(cmd), "; \t"))
+			sh.out.Flush()
 			line += strings.Count(cmd, "\n")
 			text = text[lead+len(cmd):]
 			continue
@@ -126,6 +127,7 @@ func (sh *shell) whole(ctx context.Context, text, name string) {
 
 func (sh *shell) fail(where string, err error) {
 	sh.failed = true
+	sh.out.Flush()
 	fmt.Fprintf(sh.cfg.Err, "%s%s\n", where, sh.paintError(err.Error()))
 }
 
@@ -162,10 +164,14 @@ func (sh *shell) execute(ctx context.Context, req Request) (*Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, sh.cfg.RequestTimeout)
 	defer cancel()
 	res, err := sh.session.Execute(ctx, req)
+	return res, sh.timeout(err)
+}
+
+func (sh *shell) timeout(err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("OperationTimedOut: no answer within %v", sh.cfg.RequestTimeout)
+		return fmt.Errorf("OperationTimedOut: no answer within %v", sh.cfg.RequestTimeout)
 	}
-	return res, err
+	return err
 }
 
 func (sh *shell) serverError(text, where string, err error) {
@@ -176,7 +182,7 @@ func (sh *shell) serverError(text, where string, err error) {
 func (sh *shell) use(ctx context.Context, keyspace, text, where string) {
 	ctx, cancel := context.WithTimeout(ctx, sh.cfg.RequestTimeout)
 	defer cancel()
-	if err := sh.session.Use(ctx, keyspace); err != nil {
+	if err := sh.timeout(sh.session.Use(ctx, keyspace)); err != nil {
 		sh.serverError(text, where, err)
 		return
 	}
@@ -200,6 +206,10 @@ func (sh *shell) print(ctx context.Context, tree cql.Statement, req Request, res
 			sh.fail("", err)
 			return
 		}
+		if err := sh.out.Flush(); err != nil {
+			sh.quit, sh.failed = true, true // nobody reads any more
+			return
+		}
 		warnings = append(warnings, res.Warnings...)
 		if len(res.PageState) == 0 {
 			break
@@ -217,6 +227,7 @@ func (sh *shell) print(ctx context.Context, tree cql.Statement, req Request, res
 		res = next
 	}
 	p.end()
+	sh.out.Flush()
 	sh.warnings(warnings)
 }
 
@@ -234,6 +245,7 @@ func (sh *shell) warnings(list []string) {
 // more asks whether to show the next page.
 func (sh *shell) more() bool {
 	fmt.Fprint(sh.out, "---MORE---")
+	sh.out.Flush()
 	var answer []byte
 	var one [1]byte
 	for {
