@@ -27,7 +27,7 @@
 //	    change, check, err := p.Schema.Change(env, &options) // not if p.Schema.NoOp: answer void
 //	    cluster.Propose(ctx, change, check); answer p.Schema.Event, void if nil
 //	KindUse           p.Use            the keyspace
-//	KindDescribe      p.Describe       p.Describe.Rows(): SliceSource-like rows of p.Result
+//	KindDescribe      p.Describe       p.Describe.Rows(info): the rows of p.Result
 //
 // Values are native.Value: Bytes nil is null, Unset is unset; exactly
 // len(p.Bind.Columns()) of them, which the caller has checked. Options carry the

@@ -2,12 +2,8 @@ package plan
 
 import (
 	"github.com/ilion-db/ilion/cql"
-	"github.com/ilion-db/ilion/cql/native"
 )
 
-type Describe struct{ Result *native.Metadata }
-
-func (c *compiler) describe(*cql.Describe) (*Describe, error) { return nil, unsupported("DESCRIBE") }
 func (c *compiler) castExpr(e *cql.Cast, scope exprScope) (*Expr, error) {
 	return nil, unsupported("CAST")
 }
