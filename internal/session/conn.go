@@ -52,11 +52,12 @@ type Conn struct {
 	inflight      atomic.Int64
 	inflightBytes atomic.Int64
 	unsent        atomic.Int64
-	pushed        atomic.Int32  // events in the queue
-	writeSince    atomic.Int64  // Mono when the write in progress began, 0 if none
-	waiting       atomic.Bool   // the reader waits on wake
-	draining      atomic.Bool   // no further frame is read
-	wake          chan struct{} // capacity 1
+	parked        atomic.Pointer[chunk] // see park
+	pushed        atomic.Int32          // events in the queue
+	writeSince    atomic.Int64          // Mono when the write in progress began, 0 if none
+	waiting       atomic.Bool           // the reader waits on wake
+	draining      atomic.Bool           // no further frame is read
+	wake          chan struct{}         // capacity 1
 
 	mu      sync.Mutex // protects queue, writing, dead
 	queue   requestList
@@ -133,8 +134,10 @@ func (c *Conn) charge(r *Request, bytes int) {
 
 // settle counts n requests of bytes out.
 func (c *Conn) settle(n, bytes int64) {
-	c.inflight.Add(-n)
 	c.inflightBytes.Add(-bytes)
+	if c.inflight.Add(-n) == 0 {
+		c.unpark()
+	}
 	c.poke()
 }
 
@@ -239,6 +242,7 @@ func (c *Conn) serve() {
 	c.readLoop()
 	c.abort()
 	c.in.release()
+	c.unpark()
 	// Writers see dead and leave; after that nobody but requests still being
 	// executed knows the connection, and those drop their answers.
 	c.waiting.Store(true)

@@ -9,13 +9,17 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/invariant"
+	"github.com/ilion-db/ilion/internal/metrics"
 )
 
 // eventually spins until ok; the test's own timeout is the bound.
@@ -462,6 +466,175 @@ func TestIdleConnectionsAreSmall(t *testing.T) {
 	t.Logf("%d bytes per idle connection", per)
 	if per > 12<<10 {
 		t.Errorf("an idle connection costs %d bytes", per)
+	}
+}
+
+func TestInputBudget(t *testing.T) {
+	h := newFakeHandler()
+	s := startServer(t, Config{TotalInFlightBytes: chunkSize}, h)
+	a, b := connect(t, s, 4), connect(t, s, 4)
+	eventually(func() bool { return s.InputBytes() == 0 })
+	a.query(1, "hold")
+	r := <-h.held
+	if n := s.InputBytes(); n != chunkSize {
+		t.Fatalf("%d bytes held", n)
+	}
+	// b's reader may have begun to wait while there was room; it waits at the
+	// latest after its next turn.
+	b.query(1, "echo x")
+	b.query(2, "echo y")
+	eventually(func() bool { return s.input.waiters.Load() > 0 })
+	r.Complete(nil)
+	a.recv()
+	for range 2 {
+		b.recv()
+	}
+}
+
+func TestLoneRequestsShareAChunk(t *testing.T) {
+	h := newFakeHandler()
+	s := startServer(t, Config{}, h)
+	c := connect(t, s, 4)
+	var held []*Request
+	for i := range int16(64) {
+		c.query(i, "hold")
+		held = append(held, <-h.held)
+	}
+	if n := s.InputBytes(); n > 2*chunkSize {
+		t.Errorf("%d bytes held by 64 small requests", n)
+	}
+	for _, r := range held {
+		r.Complete(nil)
+	}
+	for range held {
+		c.recv()
+	}
+	eventually(func() bool { return s.InputBytes() == 0 })
+}
+
+func TestCompressedRequests(t *testing.T) {
+	s := startServer(t, Config{}, newFakeHandler())
+	for _, name := range []string{"lz4", "snappy"} {
+		c := connect(t, s, 4, "COMPRESSION", name)
+		compression, _ := native.ParseCompression(name, 4)
+		for _, n := range []int{1000, 100_000} {
+			f := c.frame(1, native.OpQuery, query("echo "+strings.Repeat("z", n)))
+			packed := native.AppendCompressedFrame(nil, f, compression)
+			packed[0] &= 0x7f
+			if len(packed) >= len(f) {
+				t.Fatal("not compressed")
+			}
+			c.write(packed)
+			c.write([]byte{4, 1, 0, 2, 7, 0, 0, 0, 5, 0xff, 0xff, 0xff, 0xff, 0xff}) // rubbish
+			for range 2 {
+				a, err := c.tryRecv()
+				if a.h.Stream == 2 && a.code() != native.CodeProtocol {
+					t.Fatalf("%+v", a.h)
+				}
+				if a.h.Stream == 1 && name == "lz4" && (err != nil || len(a.value()) != n) {
+					t.Fatalf("%+v %v", a.h, err)
+				}
+			}
+		}
+	}
+	c := connect(t, s, 4)
+	c.write([]byte{4, 1, 0, 2, 5, 0, 0, 0, 1, 0})
+	if a := c.recv(); a.code() != native.CodeProtocol {
+		t.Fatalf("%+v", a.h)
+	}
+}
+
+type brokenMapper struct{ *fakeHandler }
+
+func (brokenMapper) MapError(*Request, error) *native.Error { panic("asked to") }
+
+func TestPanicOfTheWriter(t *testing.T) {
+	s := startServer(t, Config{}, brokenMapper{newFakeHandler()})
+	c := connect(t, s, 4)
+	c.query(1, "nonsense")
+	c.closed()
+	eventually(func() bool { return s.Stats().Panics.Load() == 1 && s.Stats().Connections.Load() == 0 })
+}
+
+func TestMetrics(t *testing.T) {
+	reg := metrics.NewRegistry()
+	s := startServer(t, Config{Metrics: reg}, newFakeHandler())
+	c := connect(t, s, 4)
+	c.query(1, "nonsense")
+	c.recv()
+	p := prometheus.NewRegistry()
+	p.MustRegister(reg)
+	families, err := p.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, f := range families {
+		fmt.Fprintln(&text, f)
+	}
+	for _, want := range []string{"ilion_cql_connections", "ilion_cql_request_latency_seconds", "0x2200"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
+// pendingHandler leaves everything pending, for a flusher that completes what
+// has gathered.
+type pendingHandler struct {
+	*fakeHandler
+	mu   sync.Mutex
+	list []*Request
+	bell chan struct{}
+}
+
+func (h *pendingHandler) TryExecute(r *Request) Status {
+	h.mu.Lock()
+	h.list = append(h.list, r)
+	h.mu.Unlock()
+	select {
+	case h.bell <- struct{}{}:
+	default:
+	}
+	return Pending
+}
+
+func (h *pendingHandler) flush() {
+	var spare []*Request
+	for range h.bell {
+		h.mu.Lock()
+		list := h.list
+		h.list = spare[:0]
+		h.mu.Unlock()
+		for _, r := range list {
+			r.Complete(nil)
+		}
+		spare = list
+	}
+}
+
+func BenchmarkPending(b *testing.B) {
+	for _, depth := range []int{1, 10, 64} {
+		b.Run(fmt.Sprint(depth), func(b *testing.B) {
+			h := &pendingHandler{fakeHandler: newFakeHandler(), bell: make(chan struct{}, 1)}
+			s := startServer(b, Config{}, h)
+			go h.flush()
+			defer close(h.bell)
+			c := connect(b, s, 4)
+			var out []byte
+			for i := range depth {
+				out = append(out, c.frame(int16(i), native.OpQuery, query("echo x"))...)
+			}
+			in := make([]byte, depth*13)
+			b.ReportAllocs()
+			for b.Loop() {
+				c.write(out)
+				if _, err := io.ReadFull(c.nc, in); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*depth), "ns/request")
+		})
 	}
 }
 

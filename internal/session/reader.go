@@ -26,6 +26,8 @@ type reader struct {
 	readFn func(fd uintptr) bool
 	n      int
 	err    error
+	// starved: there is input, but no budget for a chunk.
+	starved bool
 
 	// Of one turn.
 	now   int64
@@ -63,14 +65,17 @@ func (in *reader) dropInner() {
 func (c *Conn) fill() error {
 	in := &c.in
 	c.makeRoom()
-	if in.cur == nil {
-		c.srv.input.wait()
-	}
 	if c.raw == nil {
 		return c.fillPlain()
 	}
-	if err := c.raw.Read(in.readFn); err != nil {
-		return err
+	for in.starved = true; in.starved; {
+		if in.cur == nil && c.parked.Load() == nil {
+			c.srv.input.wait()
+		}
+		in.starved = false
+		if err := c.raw.Read(in.readFn); err != nil {
+			return err
+		}
 	}
 	if in.err != nil {
 		return in.err
@@ -86,8 +91,9 @@ func (c *Conn) fill() error {
 // rawRead is called when the socket may be readable.
 func (c *Conn) rawRead(fd uintptr) bool {
 	in := &c.in
-	if in.cur == nil {
-		in.cur = newChunk(chunkSize, c.srv.input)
+	if in.cur == nil && !c.unparkReader() {
+		in.starved = true
+		return true
 	}
 	for {
 		in.n, in.err = syscall.Read(int(fd), in.cur.b[in.w:])
@@ -96,13 +102,54 @@ func (c *Conn) rawRead(fd uintptr) bool {
 			continue
 		case errors.Is(in.err, syscall.EAGAIN):
 			if in.w == in.r {
-				in.cur.release()
-				in.cur, in.r, in.w = nil, 0, 0
+				c.park()
 			}
 			return false
 		}
 		return true
 	}
+}
+
+// park lets go of the chunk before the reader waits. While requests alias the
+// chunk it is only set aside, to be filled up if more comes before they are
+// answered: else each lone request would hold a whole chunk.
+func (c *Conn) park() {
+	in := &c.in
+	k := in.cur
+	in.cur = nil
+	if k.refs.Load() == 1 || len(k.b)-in.w < chunkSize/4 {
+		k.release()
+		return
+	}
+	c.parked.Store(k)
+	if c.inflight.Load() == 0 {
+		c.unpark()
+	}
+}
+
+// unpark gives the chunk set aside back; called when nothing is in flight.
+func (c *Conn) unpark() {
+	if c.parked.Load() == nil {
+		return
+	}
+	if k := c.parked.Swap(nil); k != nil {
+		k.release()
+	}
+}
+
+// unparkReader gets the reader a chunk: the one set aside, or a new one if the
+// budget has room.
+func (c *Conn) unparkReader() bool {
+	in := &c.in
+	if in.cur = c.parked.Swap(nil); in.cur != nil {
+		return true
+	}
+	if c.srv.input.full() {
+		return false
+	}
+	in.cur = newChunk(chunkSize, c.srv.input)
+	in.r, in.w = 0, 0
+	return true
 }
 
 // fillPlain waits with a small buffer inside the connection.
@@ -121,6 +168,7 @@ func (c *Conn) fillPlain() error {
 	if n == 0 {
 		return err
 	}
+	c.srv.input.wait()
 	in.cur = newChunk(chunkSize, c.srv.input)
 	in.r, in.w = 0, copy(in.cur.b, in.tiny[:n])
 	c.srv.stats.BytesIn.Add(int64(n))

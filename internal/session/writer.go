@@ -28,7 +28,6 @@ type encoder struct {
 	sent        int64 // requests encoded but not counted out
 	sentBytes   int64
 	unsent      int64
-	closes      bool
 }
 
 // outBuffers are borrowed by a writer.
