@@ -32,14 +32,14 @@ func (l *Log) snapshot() *schema.Snapshot {
 }
 
 // Propose appends a change.
-func (l *Log) Propose(_ context.Context, change schema.Change, check func(*schema.Snapshot) error) (uint64, error) {
+func (l *Log) Propose(_ context.Context, change schema.Change, checks ...func(*schema.Snapshot) error) (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.Fail != nil {
 		return 0, l.Fail
 	}
 	s := l.snapshot()
-	if check != nil {
+	for _, check := range checks {
 		if err := check(s); err != nil {
 			return 0, err
 		}

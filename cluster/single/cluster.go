@@ -17,9 +17,9 @@ import (
 
 // Log keeps the schema durable.
 type Log interface {
-	// Propose appends a change unless check, or the schema, refuses it, and
+	// Propose appends a change unless a check, or the schema, refuses it, and
 	// returns when it is durable.
-	Propose(ctx context.Context, change schema.Change, check func(*schema.Snapshot) error) (epoch uint64, err error)
+	Propose(ctx context.Context, change schema.Change, checks ...func(*schema.Snapshot) error) (epoch uint64, err error)
 	// Snapshot is the schema after all changes so far.
 	Snapshot() *schema.Snapshot
 }
@@ -143,7 +143,11 @@ func (c *Cluster) Propose(ctx context.Context, change schema.Change, check func(
 	if err := c.catchUp(); err != nil {
 		return nil, err
 	}
-	if _, err := c.log.Propose(ctx, change, check); err != nil {
+	var checks []func(*schema.Snapshot) error
+	if check != nil {
+		checks = append(checks, check)
+	}
+	if _, err := c.log.Propose(ctx, change, checks...); err != nil {
 		return nil, err
 	}
 	s := c.log.Snapshot()
