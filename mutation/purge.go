@@ -26,6 +26,11 @@ type Purger struct {
 	// Dropped are the ids of dropped columns, ascending; their cells go.
 	Dropped []schema.ColumnID
 
+	// Purged counts the deletions that went, and PurgedTo is the largest local
+	// time among them. The caller resets them.
+	Purged   int64
+	PurgedTo uint32
+
 	out rowWriter
 }
 
@@ -38,6 +43,12 @@ func (p *Purger) purge(ts int64, local uint32) bool {
 	return local < p.GCBefore && p.below(ts)
 }
 
+// gone takes note of a deletion that goes.
+func (p *Purger) gone(local uint32) {
+	p.Purged++
+	p.PurgedTo = max(p.PurgedTo, local)
+}
+
 // below tells whether nothing as old as ts lies outside the compaction.
 func (p *Purger) below(ts int64) bool {
 	return ts < p.MaxTimestamp || p.MaxTimestamp == math.MaxInt64
@@ -46,6 +57,7 @@ func (p *Purger) below(ts int64) bool {
 // Deletion returns d, or none if it may go.
 func (p *Purger) Deletion(d Deletion) Deletion {
 	if p.Purgeable(d) {
+		p.gone(d.LocalTime)
 		return Deletion{}
 	}
 	return d
@@ -66,6 +78,7 @@ func (p *Purger) Row(dst, row []byte) ([]byte, error) {
 	w.marker, w.deletion = r.Marker, p.Deletion(r.Deletion)
 	changed := w.deletion != r.Deletion
 	if m := &w.marker; m.Set && !m.Live(p.Now) && p.purge(m.Timestamp, m.Expiry) {
+		p.gone(m.Expiry)
 		*m = Marker{}
 		changed = true
 	}
@@ -99,5 +112,9 @@ func (p *Purger) cell(c *Cell) bool {
 		c.Flags = c.Flags&^CellExpiring | CellTombstone
 		c.TTL, c.Value = 0, nil
 	}
-	return c.Flags&CellTombstone == 0 || !p.purge(c.Timestamp, c.LocalTime)
+	if c.Flags&CellTombstone == 0 || !p.purge(c.Timestamp, c.LocalTime) {
+		return true
+	}
+	p.gone(c.LocalTime)
+	return false
 }
