@@ -355,8 +355,13 @@ func (c *Conn) flushTurn() {
 	if c.in.done.head == nil {
 		return
 	}
+	large := c.in.bytes >= flushSize
 	c.in.bytes = 0
-	if c.enqueue(c.in.done.take()) {
+	switch writer := c.enqueue(c.in.done.take()); {
+	case writer && large:
+		// It may have to wait for the client; go on reading meanwhile.
+		go c.writeFn()
+	case writer:
 		c.writeHere()
 	}
 }
