@@ -1,0 +1,2 @@
+// Package sstable writes and reads tables: immutable sorted files.
+package sstable
