@@ -187,8 +187,11 @@ func (s *Select) bindSlices(q *Query) error {
 		}
 	}
 	q.hi = append(q.hi[:0], q.lo...)
-	schema.SetBound(q.lo, false)
-	schema.SetBound(q.hi, true)
+	if n := len(q.lo); s.Table.Clustering[len(s.prefix)-1].Desc {
+		q.lo[n-1], q.hi[n-1] = ^byte(schema.BoundHigh), ^byte(schema.BoundLow)
+	} else {
+		q.lo[n-1], q.hi[n-1] = schema.BoundLow, schema.BoundHigh
+	}
 	q.slices[0] = mutation.Slice{Lo: q.lo, Hi: q.hi}
 	q.Command.Slices = q.slices[:]
 	return nil
