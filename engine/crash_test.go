@@ -97,7 +97,7 @@ func (m *crashModel) script(t testing.TB, o Options, steps int64) error {
 			m.mu.Lock()
 			m.truncateIssued = c
 			m.mu.Unlock()
-			if err = e.Truncate(ctx, schema.TableID{15: 1}, c); err == nil {
+			if err = e.Truncate(ctx, schema.TableID{15: 1}, 0, c); err == nil {
 				m.mu.Lock()
 				m.truncateAcked = c
 				m.mu.Unlock()

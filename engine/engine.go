@@ -89,7 +89,7 @@ func (e *Engine) Err() error {
 }
 
 // writable refuses writes that cannot be taken now.
-func (e *Engine) writable(records []mutation.Record) error {
+func (e *Engine) writable() error {
 	if p := e.failure.Load(); p != nil {
 		return *p
 	}
@@ -103,7 +103,6 @@ func (e *Engine) writable(records []mutation.Record) error {
 	if e.memory.Used() >= e.opts.MemtableSize {
 		e.wakeFlush()
 	}
-	_ = records
 	return nil
 }
 

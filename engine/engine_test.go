@@ -166,7 +166,7 @@ func TestTruncateIsNotReplayed(t *testing.T) {
 		t.Fatal(err)
 	}
 	apply(t, e, insert(0, "a", 2, 1<<60, "logged"))
-	if err := e.Truncate(context.Background(), schema.TableID{15: 1}, 99); err != nil {
+	if err := e.Truncate(context.Background(), schema.TableID{15: 1}, 0, 99); err != nil {
 		t.Fatal(err)
 	}
 	apply(t, e, insert(0, "a", 3, 1, "after"))

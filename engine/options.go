@@ -53,6 +53,9 @@ type Options struct {
 	BlockSize    int // of table files whose table does not say, 4 KiB by default
 	// NoCompaction leaves compaction to explicit calls.
 	NoCompaction bool
+	// ExplicitPurge purges nothing but what SetPurgeBound allows, for tables
+	// of which there are other replicas.
+	ExplicitPurge bool
 	// NoCache reads every block from its file, for tests.
 	NoCache bool
 	HostID  schema.UUID

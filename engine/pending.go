@@ -76,3 +76,25 @@ type failing struct {
 }
 
 func (f failing) Complete(error) { f.Completer.Complete(f.err) }
+
+// joint is a Completer of several parts: the last to complete tells the first
+// error.
+type joint struct {
+	done mutation.Completer
+	left atomic.Int32
+	err  atomic.Pointer[error]
+}
+
+func (j *joint) Complete(err error) {
+	if err != nil {
+		j.err.CompareAndSwap(nil, &err)
+	}
+	if j.left.Add(-1) != 0 {
+		return
+	}
+	if p := j.err.Load(); p != nil {
+		j.done.Complete(*p)
+		return
+	}
+	j.done.Complete(nil)
+}

@@ -12,7 +12,9 @@ import (
 // Truncate drops everything that was written to the table so far, whatever its
 // timestamps. It is durable when it returns, and no replay brings anything
 // back: the manifest keeps the log position that separates before and after.
-func (e *Engine) Truncate(ctx context.Context, id schema.TableID, at int64) error {
+// epoch and at are those of the change of the schema that it follows.
+func (e *Engine) Truncate(ctx context.Context, id schema.TableID, epoch uint64, at int64) error {
+	_ = epoch // one node: nothing older can arrive any more
 	t, err := e.table(id)
 	if err != nil {
 		return err

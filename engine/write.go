@@ -12,13 +12,23 @@ import (
 	"github.com/ilion-db/ilion/mutation"
 )
 
-// TryApply starts a write of records that form an all-or-nothing group, and
-// never waits: it answers mutation.ErrWouldBlock, having done nothing, where
-// memory or the log's buffer are full. After a nil return done is called
-// exactly once; after an error it is not. The records are read until done is
-// called and never changed.
-func (e *Engine) TryApply(records []mutation.Record, done mutation.Completer) error {
-	if err := e.writable(records); err != nil {
+// TryApply starts a write, and never waits: it answers mutation.ErrWouldBlock,
+// having done nothing, where memory or the log's buffer are full. Several
+// records with atomic set form an all-or-nothing group; without it they do,
+// too, unless they are too large for one group: then only Apply takes them.
+// After a nil return done is called exactly once; after an error it is not.
+// The records are read until done is called and never changed.
+func (e *Engine) TryApply(records []mutation.Record, atomic bool, done mutation.Completer) error {
+	err := e.tryApply(records, done)
+	if err != nil && !atomic && splittable(records, err) {
+		return mutation.ErrWouldBlock
+	}
+	return err
+}
+
+// tryApply writes records as one group.
+func (e *Engine) tryApply(records []mutation.Record, done mutation.Completer) error {
+	if err := e.writable(); err != nil {
 		return err
 	}
 	if len(records) == 1 {
@@ -32,9 +42,17 @@ func (e *Engine) TryApply(records []mutation.Record, done mutation.Completer) er
 }
 
 // Apply is TryApply that waits until it can start.
-func (e *Engine) Apply(ctx context.Context, records []mutation.Record, done mutation.Completer) error {
+func (e *Engine) Apply(ctx context.Context, records []mutation.Record, atomic bool, done mutation.Completer) error {
+	err := e.applyWaiting(ctx, records, done)
+	if err != nil && !atomic && splittable(records, err) {
+		return e.applySplit(ctx, records, done)
+	}
+	return err
+}
+
+func (e *Engine) applyWaiting(ctx context.Context, records []mutation.Record, done mutation.Completer) error {
 	for {
-		err := e.TryApply(records, done)
+		err := e.tryApply(records, done)
 		if !errors.Is(err, mutation.ErrWouldBlock) {
 			return err
 		}
@@ -44,11 +62,46 @@ func (e *Engine) Apply(ctx context.Context, records []mutation.Record, done muta
 	}
 }
 
-// ApplySync applies records and returns when they are durable as the sync mode
-// promises.
+// splittable tells whether records were refused as a group that would be
+// taken one by one.
+func splittable(records []mutation.Record, err error) bool {
+	return len(records) > 1 && errors.Is(err, commitlog.ErrTooLarge)
+}
+
+// applySplit writes the halves of a group that is too large for the log.
+func (e *Engine) applySplit(ctx context.Context, records []mutation.Record, done mutation.Completer) error {
+	for _, r := range records {
+		if _, err := e.table(r.Table()); err != nil {
+			return err
+		}
+	}
+	j := &joint{done: done}
+	j.left.Store(1)
+	e.applyParts(ctx, records, j)
+	j.Complete(nil)
+	return nil
+}
+
+func (e *Engine) applyParts(ctx context.Context, records []mutation.Record, j *joint) {
+	j.left.Add(1)
+	err := e.applyWaiting(ctx, records, j)
+	if err == nil {
+		return
+	}
+	if !splittable(records, err) {
+		j.Complete(err)
+		return
+	}
+	j.left.Add(-1)
+	e.applyParts(ctx, records[:len(records)/2], j)
+	e.applyParts(ctx, records[len(records)/2:], j)
+}
+
+// ApplySync applies records, as a group, and returns when they are durable as
+// the sync mode promises.
 func (e *Engine) ApplySync(ctx context.Context, records ...mutation.Record) error {
 	a := awaitPool.Get().(await)
-	if err := e.Apply(ctx, records, a); err != nil {
+	if err := e.Apply(ctx, records, true, a); err != nil {
 		awaitPool.Put(a)
 		return err
 	}

@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"math"
+	"sync"
+
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// SetPurgeBound allows tombstones of the range whose local time is at or below
+// localTime to be purged, once the table's grace period is over, too. From the
+// first call on nothing of the table is purged but under such a bound; with
+// Options.ExplicitPurge, from the start. A bound is never lowered: that of a
+// partition is the largest of the ranges that hold it.
+func (e *Engine) SetPurgeBound(table schema.TableID, r mutation.PartitionRange, localTime uint32) error {
+	t, err := e.table(table)
+	if err != nil {
+		return err
+	}
+	t.purge.set(r, localTime)
+	wake(e.compactWake)
+	return nil
+}
+
+// maxBounds is how many ranges a table keeps bounds for; then the lowest goes,
+// and what it allowed waits for the next call.
+const maxBounds = 4096
+
+// purgeBounds are the bounds of a table's ranges.
+type purgeBounds struct {
+	mu       sync.Mutex // protects the rest
+	explicit bool
+	bounds   []purgeBound
+}
+
+type purgeBound struct {
+	first, last ring.Token // whole tokens that the range holds
+	time        uint32
+}
+
+func (b *purgeBounds) set(r mutation.PartitionRange, time uint32) {
+	n := purgeBound{math.MinInt64, math.MaxInt64, time}
+	if r.Start != nil {
+		n.first = r.Start.Token
+		if r.Start.Key != nil || r.Start.After {
+			n.first++ // the part of a token that the range holds is left out
+			if n.first == math.MinInt64 {
+				return
+			}
+		}
+	}
+	if r.End != nil {
+		n.last = r.End.Token
+		if r.End.Key != nil || !r.End.After {
+			n.last--
+			if n.last == math.MaxInt64 {
+				return
+			}
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.explicit = true
+	lowest := 0
+	for i := range b.bounds {
+		x := &b.bounds[i]
+		if x.first == n.first && x.last == n.last {
+			x.time = max(x.time, n.time)
+			return
+		}
+		if x.time < b.bounds[lowest].time {
+			lowest = i
+		}
+	}
+	if len(b.bounds) >= maxBounds {
+		b.bounds[lowest] = n
+		return
+	}
+	b.bounds = append(b.bounds, n)
+}
+
+// before is the time below which tombstones of all tokens from first to last
+// may go, given that the grace period ends at grace.
+func (b *purgeBounds) before(first, last ring.Token, grace uint32) uint32 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.explicit {
+		return grace
+	}
+	bound := uint32(0)
+	for _, x := range b.bounds {
+		if x.first <= first && last <= x.last {
+			// At or below the bound is below the next second.
+			bound = max(bound, min(x.time, math.MaxUint32-1)+1)
+		}
+	}
+	return min(bound, grace)
+}
