@@ -67,7 +67,7 @@ func (r *Reader) NewIter(it *Iter, o IterOptions) *Iter {
 		it = &Iter{}
 	}
 	it.src.reset(r)
-	it.src.cacheOnly, it.src.fill, it.src.ahead = o.CacheOnly, o.FillCache, 0
+	it.src.cacheOnly, it.src.fill, it.src.scrub, it.src.ahead = o.CacheOnly, o.FillCache, false, 0
 	if o.ReadAhead {
 		it.src.ahead = initialReadAhead
 	}

@@ -14,7 +14,8 @@ type source struct {
 	r         *Reader
 	cacheOnly bool
 	fill      bool
-	ahead     int // bytes to read ahead, 0 for none
+	scrub     bool // read the disk, whatever is in memory
+	ahead     int  // bytes to read ahead, 0 for none
 
 	blk    block
 	no     int // number of blk, -1 for none
@@ -47,7 +48,7 @@ func (s *source) load(no int) error {
 	}
 	r := s.r
 	offset, length := r.idx.at(no)
-	if r.cache != nil {
+	if r.cache != nil && !s.scrub {
 		if h, ok := r.cache.Get(r.id, uint64(offset)); ok {
 			s.release()
 			s.handle = h
@@ -61,7 +62,7 @@ func (s *source) load(no int) error {
 		}
 	}
 	s.release()
-	if r.mapping != nil {
+	if r.mapping != nil && !s.scrub {
 		return s.loadMapped(no, offset, length)
 	}
 	if s.cacheOnly {
