@@ -17,7 +17,7 @@ func (s *State) expired(o *Options) (tables []*TableInfo, uncheckedTTL bool) {
 	dead := func(t *TableInfo) bool { return t.AllExpire && t.MaxDrop < bound }
 	for i := range s.Tables {
 		t := &s.Tables[i]
-		if t.Busy || !dead(t) || t.PendingRepair != [16]byte{} {
+		if t.Busy || !dead(t) || t.PendingRepair != [16]byte{} || o.OnlyPurgeRepaired && !t.Repaired {
 			continue
 		}
 		if o.UnsafeExpiration || s.oldest(t, dead) > t.MaxTimestamp {
@@ -57,7 +57,8 @@ func (s *State) uniformTTL() bool {
 // worthPurging tells whether to rewrite t alone for its tombstones.
 func (s *State) worthPurging(o *Options, t *TableInfo) bool {
 	if !o.TombstoneTasks || t.Droppable <= o.TombstoneThreshold ||
-		s.Now < t.CreatedAt || s.Now-t.CreatedAt < o.TombstoneInterval {
+		s.Now < t.CreatedAt || s.Now-t.CreatedAt < o.TombstoneInterval ||
+		o.OnlyPurgeRepaired && !t.Repaired {
 		return false
 	}
 	// Where something older lies elsewhere no tombstone would go.

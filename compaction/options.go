@@ -67,7 +67,7 @@ type Options struct {
 	TombstoneThreshold  float64 // droppable part of a file from which on
 	TombstoneInterval   uint32  // seconds since the file was made
 	UncheckedTombstones bool    // even if others may hold what they shadow
-	OnlyPurgeRepaired   bool    // for the engine: GCBefore is 0 for other files
+	OnlyPurgeRepaired   bool    // others keep theirs: their tasks' GCBefore must be 0
 }
 
 // OptionError is a compaction option that cannot be read.

@@ -2,7 +2,6 @@ package compaction
 
 import (
 	"math"
-	"slices"
 
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
@@ -172,9 +171,13 @@ func cutAt(i, shards int) uint64 {
 
 // ids returns the ids of tables in the order of the state.
 func (s *State) ids(tables []*TableInfo) []uint64 {
+	in := make(map[*TableInfo]bool, len(tables))
+	for _, t := range tables {
+		in[t] = true
+	}
 	ids := make([]uint64, 0, len(tables))
 	for i := range s.Tables {
-		if slices.Contains(tables, &s.Tables[i]) {
+		if in[&s.Tables[i]] {
 			ids = append(ids, s.Tables[i].ID)
 		}
 	}
