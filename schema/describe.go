@@ -22,20 +22,21 @@ func (k *Keyspace) CreateStatement() string {
 func (t *Table) CreateStatement(internals bool) string {
 	var b strings.Builder
 	name := QuoteName(t.Keyspace) + "." + QuoteName(t.Name)
-	if t.Virtual {
+	reference := t.Virtual && isVirtualKeyspace(t.Keyspace)
+	if reference {
 		fmt.Fprintf(&b, "/*\nWarning: Table %s is a virtual table and cannot be recreated with CQL.\nStructure, for reference:\nVIRTUAL TABLE %s (\n", name, name)
 	} else {
 		fmt.Fprintf(&b, "CREATE TABLE %s (\n", name)
 	}
 	t.describeColumns(&b, internals)
 	b.WriteString(") WITH ")
-	if internals && !t.Virtual {
+	if internals && !reference {
 		b.WriteString("ID = " + UUID(t.ID).String() + "\n    AND ")
 	}
 	if order := t.clusteringOrder(); order != "" {
 		b.WriteString("CLUSTERING ORDER BY (" + order + ")\n    AND ")
 	}
-	if t.Virtual {
+	if reference {
 		b.WriteString("comment = " + QuoteText(t.Options.Comment) + ";\n*/")
 		return b.String()
 	}
@@ -45,6 +46,12 @@ func (t *Table) CreateStatement(internals bool) string {
 		t.describeDrops(&b, name)
 	}
 	return b.String()
+}
+
+// isVirtualKeyspace tells whether Cassandra too has no storage for the
+// keyspace. The tables of the others that a node computes print as if stored.
+func isVirtualKeyspace(name string) bool {
+	return name == "system_views" || name == "system_virtual_schema"
 }
 
 func (t *Table) clusteringOrder() string {
