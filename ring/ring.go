@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-
-	"github.com/ilion-db/ilion/internal/rand"
 )
 
 // Node is a member with its place and tokens.
@@ -216,7 +214,7 @@ func (d *dcState) take(rack string) bool {
 
 // AllocateTokens makes n tokens for the first node of a ring: evenly spread
 // from a random start, ascending.
-func AllocateTokens(n int, src *rand.Source) []Token {
+func AllocateTokens(n int, src interface{ Uint64() uint64 }) []Token {
 	step := ^uint64(0)/uint64(n) + 1
 	start := src.Uint64()
 	out := make([]Token, n)

@@ -70,7 +70,7 @@ func TestReplicaProperties(t *testing.T) {
 		}
 		r, err := New(nodes)
 		if err != nil {
-			t.Skip("token twice")
+			return // a token came twice
 		}
 		tok := Token(src.Uint64())
 		factors := map[string]int{"a": rapid.IntRange(0, 4).Draw(t, "a"), "b": rapid.IntRange(0, 4).Draw(t, "b")}
