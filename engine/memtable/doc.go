@@ -62,6 +62,11 @@
 //   - A tree node may be changed in place only by the transaction whose number
 //     it carries.
 //
+// While an Iter is open nothing that is replaced can be used again. What waits
+// for that is bounded: beyond 65536 pieces a shard forgets them, and they come
+// back only with Free. A hot row that is overwritten under a long scan thus
+// still makes Bytes grow and so leads to a flush.
+//
 // The package does no I/O and does not know the commit log. It does not purge,
 // and data that a partition's or range's deletion shadows stays until the
 // flush. A range deletion costs O(log n) for each boundary that it meets, so
