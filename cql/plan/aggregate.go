@@ -66,12 +66,3 @@ func (c *compiler) aggregateExpr(e *cql.FunctionCall, scope exprScope) (*Expr, e
 	}
 	return out, nil
 }
-
-func isNumber(t *schema.Type) bool {
-	switch t.Kind() {
-	case schema.KindTinyint, schema.KindSmallint, schema.KindInt, schema.KindBigint, schema.KindCounter,
-		schema.KindFloat, schema.KindDouble, schema.KindDecimal, schema.KindVarint:
-		return true
-	}
-	return false
-}

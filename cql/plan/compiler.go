@@ -17,6 +17,8 @@ type compiler struct {
 	// slots are the columns that a SELECT reads, see slot.
 	slots                   []*schema.Column
 	aggregated, inAggregate bool
+	// hint is the type that a term is wanted to have.
+	hint *schema.Type
 }
 
 // variables are the bind markers' metadata, by index.

@@ -29,7 +29,8 @@ type SchemaPlan struct {
 }
 
 // Change makes the change to propose and the check to propose it with, which
-// fails if the newest schema does not fit it. o gives Clock and Datacenters.
+// fails if the newest schema does not fit it. o gives Clock and Datacenters. It
+// must not be called if NoOp.
 func (p *SchemaPlan) Change(env *Env, o *Options) (schema.Change, func(*schema.Snapshot) error, error) {
 	c, err := p.build(env, o)
 	return c, func(s *schema.Snapshot) error { return wrapCheck(p.check(s)) }, wrap(err)

@@ -192,7 +192,9 @@ func elementAt(t *schema.Type, value, key []byte) []byte {
 
 // callTerm compiles what is not a literal: a function call, arithmetic, a cast.
 func (c *compiler) callTerm(e cql.Term, name string, t *schema.Type) (*term, error) {
+	c.hint = t
 	x, err := c.expr(e, exprTerm)
+	c.hint = nil
 	if err != nil {
 		return nil, err
 	}

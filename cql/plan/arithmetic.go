@@ -1,0 +1,254 @@
+package plan
+
+import (
+	"math"
+	"math/big"
+	"time"
+
+	"github.com/cockroachdb/apd/v3"
+
+	"github.com/ilion-db/ilion/cql"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// operand compiles one side of an operation: a constant or marker takes the
+// type of the other side if it fits.
+func (c *compiler) operand(e, other cql.Expr, scope exprScope) (*Expr, error) {
+	var typ *schema.Type
+	switch e.(type) {
+	case *cql.Literal, *cql.BindMarker:
+		switch other.(type) {
+		case *cql.Literal, *cql.BindMarker:
+			typ = c.hint
+		default:
+			x, err := c.expr(other, scope)
+			if err != nil {
+				return nil, err
+			}
+			typ = x.Type
+		}
+	}
+	l, isLit := e.(*cql.Literal)
+	if typ == nil || isLit && !literalFits(l.Kind, typ) {
+		return c.expr(e, scope)
+	}
+	return c.termExpr(e, "[operand]", typ)
+}
+
+// binaryExpr compiles an arithmetic operation.
+func (c *compiler) binaryExpr(e *cql.BinaryOp, scope exprScope) (*Expr, error) {
+	left, err := c.operand(e.Left, e.Right, scope)
+	if err != nil {
+		return nil, err
+	}
+	right, err := c.operand(e.Right, e.Left, scope)
+	if err != nil {
+		return nil, err
+	}
+	f := operation(byte(e.Op), left.Type, right.Type)
+	if f == nil {
+		return nil, invalid("the '%c' operation is not supported between %s and %s", e.Op, e.Left, e.Right)
+	}
+	return &Expr{Kind: ExprCall, Type: f.ret, fn: f, Args: []*Expr{left, right}}, nil
+}
+
+func (c *compiler) negationExpr(e *cql.Negation, scope exprScope) (*Expr, error) {
+	x, err := c.expr(e.Expr, scope)
+	if err != nil {
+		return nil, err
+	}
+	if !isNumber(x.Type) {
+		return nil, invalid("the '-' operation is not supported on %s", e.Expr)
+	}
+	t := x.Type
+	f := &function{name: "-", args: []*schema.Type{t}, ret: t, f: func(_ *binding, a [][]byte) ([]byte, error) {
+		if len(a[0]) == 0 {
+			return nil, nil
+		}
+		if rank(t) == 5 || rank(t) == 6 {
+			return realBytes(t, -realOf(t, a[0])), nil
+		}
+		zero := convert(schema.TypeInt, t, be32(0))
+		return compute('-', t, zero, a[0])
+	}}
+	return &Expr{Kind: ExprCall, Type: t, fn: f, Args: []*Expr{x}}, nil
+}
+
+// operation is the function of an operator for two types, or nil.
+func operation(op byte, a, b *schema.Type) *function {
+	f := &function{name: string(op), args: []*schema.Type{a, b}}
+	switch {
+	case isNumber(a) && isNumber(b):
+		f.ret = widened(a, b)
+		f.f = func(_ *binding, args [][]byte) ([]byte, error) {
+			if len(args[0]) == 0 || len(args[1]) == 0 {
+				return nil, nil
+			}
+			return compute(op, f.ret, convert(a, f.ret, args[0]), convert(b, f.ret, args[1]))
+		}
+	case isText(a) && isText(b) && op == '+':
+		f.ret = schema.TypeText
+		f.f = func(_ *binding, args [][]byte) ([]byte, error) {
+			return append(append(make([]byte, 0, len(args[0])+len(args[1])), args[0]...), args[1]...), nil
+		}
+	case (a.Kind() == schema.KindDate || a.Kind() == schema.KindTimestamp) && b.Kind() == schema.KindDuration && (op == '+' || op == '-'):
+		f.ret = a
+		f.f = func(_ *binding, args [][]byte) ([]byte, error) { return moveTime(op, a, args[0], args[1]) }
+	default:
+		return nil
+	}
+	return f
+}
+
+func isText(t *schema.Type) bool {
+	return t.Kind() == schema.KindText || t.Kind() == schema.KindASCII
+}
+
+func errDivision(op byte) error {
+	return invalid("the operation '%c' failed: / by zero", op)
+}
+
+// compute does an operation on two values of one type of number.
+func compute(op byte, t *schema.Type, a, b []byte) ([]byte, error) {
+	switch rank(t) {
+	case 5, 6:
+		x, y := realOf(t, a), realOf(t, b)
+		switch op {
+		case '+':
+			x += y
+		case '-':
+			x -= y
+		case '*':
+			x *= y
+		case '/':
+			x /= y
+		default:
+			x = math.Mod(x, y)
+		}
+		return realBytes(t, x), nil
+	case 7:
+		return computeWhole(op, VarintOf(a), VarintOf(b))
+	case 8:
+		return computeDecimal(op, DecimalOf(a), DecimalOf(b))
+	}
+	x, y := intOf(t, a), intOf(t, b)
+	switch op {
+	case '+':
+		x += y
+	case '-':
+		x -= y
+	case '*':
+		x *= y
+	default:
+		if y == 0 {
+			return nil, errDivision(op)
+		}
+		if op == '/' {
+			x /= y
+		} else {
+			x %= y
+		}
+	}
+	return intBytes(t, x), nil
+}
+
+// maxBits bounds the numbers of any size that an operation takes, in bits together.
+const maxBits = 1 << 20
+
+func computeWhole(op byte, x, y *big.Int) ([]byte, error) {
+	if x.BitLen()+y.BitLen() > maxBits {
+		return nil, invalid("the operation '%c' failed: the numbers are too large", op)
+	}
+	switch op {
+	case '+':
+		x.Add(x, y)
+	case '-':
+		x.Sub(x, y)
+	case '*':
+		x.Mul(x, y)
+	default:
+		if y.Sign() == 0 {
+			return nil, errDivision(op)
+		}
+		if op == '/' {
+			x.Quo(x, y)
+		} else {
+			x.Rem(x, y)
+		}
+	}
+	return VarintBytes(x), nil
+}
+
+// decimalContext rounds as Cassandra does: 34 digits, half to even. Sums and
+// products are exact up to its precision.
+var decimalContext = apd.BaseContext.WithPrecision(34)
+
+var exactContext = apd.BaseContext.WithPrecision(maxExponent)
+
+func computeDecimal(op byte, x, y *apd.Decimal) (out []byte, err error) {
+	d := new(apd.Decimal)
+	switch op {
+	case '+':
+		_, err = exactContext.Add(d, x, y)
+	case '-':
+		_, err = exactContext.Sub(d, x, y)
+	case '*':
+		_, err = exactContext.Mul(d, x, y)
+	default:
+		if y.IsZero() {
+			return nil, errDivision(op)
+		}
+		if op == '/' {
+			if _, err = decimalContext.Quo(d, x, y); err == nil {
+				d.Reduce(d)
+			}
+		} else {
+			_, err = exactContext.Rem(d, x, y)
+		}
+	}
+	if err != nil {
+		return nil, invalid("the operation '%c' failed: %v", op, err)
+	}
+	return DecimalBytes(d), nil
+}
+
+// moveTime adds a duration to a date or timestamp: months, then days, then the
+// rest.
+func moveTime(op byte, t *schema.Type, v, by []byte) ([]byte, error) {
+	if len(v) == 0 {
+		return nil, nil
+	}
+	d, err := schema.DecodeDuration(by)
+	if err != nil {
+		return nil, wrap(err)
+	}
+	sign := 1
+	if op == '-' {
+		sign = -1
+	}
+	isDate := t.Kind() == schema.KindDate
+	if isDate && d.Nanos%(milliPerDay*1e6) != 0 {
+		return nil, invalid("The duration must have a day precision. Was: %s", d)
+	}
+	ms := int64(0)
+	if isDate {
+		ms = milliOfDate(v)
+	} else {
+		ms = fromBE64(v)
+	}
+	at := addMonths(time.UnixMilli(ms).UTC(), sign*int(d.Months)).AddDate(0, 0, sign*int(d.Days))
+	ms = at.UnixMilli() + int64(sign)*(int64(d.Nanos)/1e6)
+	if isDate {
+		return dateOfMilli(ms), nil
+	}
+	return be64(ms), nil
+}
+
+// addMonths keeps the day unless the month is too short.
+func addMonths(t time.Time, n int) time.Time {
+	out := t.AddDate(0, n, 0)
+	if out.Day() != t.Day() {
+		out = out.AddDate(0, 0, -out.Day())
+	}
+	return out
+}
