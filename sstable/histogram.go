@@ -62,15 +62,15 @@ const (
 	dropRound = 60
 )
 
-// DropBin counts what can be dropped at Time or, after bins were merged,
-// somewhat before it.
+// DropBin counts what can be dropped at Time or, after bins were merged, about
+// then.
 type DropBin struct {
 	Time  uint32
 	Count uint64
 }
 
 // DropHistogram counts drop times in at most 100 bins, sorted by time. Close
-// bins are merged into the later one, so that estimates err to too few.
+// bins are merged at their weighted mean, as in Ben-Haim's streaming histogram.
 type DropHistogram struct {
 	Bins []DropBin
 }
@@ -105,7 +105,9 @@ func (h *DropHistogram) add(t uint32, n uint64) {
 			best = j
 		}
 	}
-	h.Bins[best].Count += h.Bins[best-1].Count
+	a, b := h.Bins[best-1], &h.Bins[best]
+	b.Time = a.Time + uint32(float64(b.Time-a.Time)*float64(b.Count)/float64(a.Count+b.Count))
+	b.Count += a.Count
 	h.Bins = slices.Delete(h.Bins, best-1, best)
 }
 

@@ -6,7 +6,12 @@ import (
 	"unsafe"
 )
 
-const shardBits = 4
+// A shard ought to have shardBytes, so that it has slabs of every class that
+// matters.
+const (
+	maxShards  = 16
+	shardBytes = 8 << 20
+)
 
 // MaxBlock is the largest block in bytes that the cache takes.
 const MaxBlock = slabSize
@@ -14,7 +19,8 @@ const MaxBlock = slabSize
 // Cache holds blocks by (file, offset).
 type Cache struct {
 	pool   pool
-	shards [1 << shardBits]shard
+	shards []shard // a power of two, by the limit that the cache began with
+	shift  uint8
 }
 
 // Stats are counters of a cache since it was made, and its use now.
@@ -29,6 +35,11 @@ type Stats struct {
 func New(limit int64) *Cache {
 	c := &Cache{}
 	c.pool.limit = limit / slabSize
+	n := 1
+	for c.shift = 64; n < maxShards && int64(n)*2*shardBytes <= limit; n *= 2 {
+		c.shift--
+	}
+	c.shards = make([]shard, n)
 	for i := range c.shards {
 		c.shards[i].init(&c.pool)
 	}
@@ -62,7 +73,7 @@ func hash(file, offset uint64) uint64 {
 	return x ^ x>>29
 }
 
-func (c *Cache) shard(h uint64) *shard { return &c.shards[h>>(64-shardBits)] }
+func (c *Cache) shard(h uint64) *shard { return &c.shards[h>>c.shift] }
 
 // Get returns the block, pinned, if it is there. It allocates nothing.
 func (c *Cache) Get(file, offset uint64) (Handle, bool) {

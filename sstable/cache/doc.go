@@ -14,7 +14,7 @@
 // # Structure
 //
 // Memory is cut into slabs of 64 KiB, and a slab into frames of one size
-// class. The cache is 16 shards by the hash of (file, offset); a shard owns
+// class. The cache is up to 16 shards by the hash of (file, offset); a shard owns
 // slabs, their entries (one for each frame, off the heap as well, without Go
 // pointers), an open-addressed index of 4-byte slots and, for each class, the
 // two queues of S3-FIFO: what is new goes through a small queue and into the

@@ -195,7 +195,9 @@ func (s *shard) rebalance(c int) {
 			}
 		}
 	}
-	for i := range s.classes {
-		s.classes[i].taken /= 2
+	if s.tick%256 == 0 {
+		for i := range s.classes {
+			s.classes[i].taken /= 2
+		}
 	}
 }

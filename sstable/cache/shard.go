@@ -126,7 +126,7 @@ func (e *entry) pin() bool {
 func (s *shard) take(c int) *entry {
 	k := &s.classes[c]
 	k.taken++
-	if s.tick++; s.tick%256 == 0 {
+	if s.tick++; s.tick%32 == 0 {
 		s.rebalance(c)
 	}
 	if k.free == 0 && !s.addSlab(c) && !s.evict(c) && !s.steal(c, 1) {

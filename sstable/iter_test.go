@@ -1,0 +1,269 @@
+package sstable
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/ilion-db/ilion/bloom"
+	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/sstable/cache"
+)
+
+// uniform makes n partitions of one row with uniform tokens.
+func uniform(n, value int) []modelPart {
+	r := rand.New(rand.NewPCG(5, 5))
+	parts := make([]modelPart, n)
+	step := ^uint64(0) / uint64(n+1)
+	for i := range parts {
+		token := ring.TokenFromOrdered(uint64(i)*step + r.Uint64N(step) + 1)
+		v := make([]byte, value)
+		for j := range v {
+			v[j] = byte('a' + r.IntN(12))
+		}
+		parts[i] = modelPart{
+			head:  mutation.Partition{Token: token, Key: fmt.Appendf(nil, "user%012d", r.IntN(1e9))},
+			items: []mutation.Item{{Kind: mutation.ItemRow, Clustering: []byte{}, Row: row(int64(i+1)*11, v)}},
+		}
+	}
+	return parts
+}
+
+func TestLookupAllocatesNothing(t *testing.T) {
+	fs := vfs.NewMem()
+	parts := uniform(3000, 150)
+	write(t, fs, "/t", Options{Codec: LZ4}, parts)
+	blocks := cache.New(16 << 20)
+	defer blocks.Close()
+	r := open(t, fs, "/t", OpenOptions{Cache: blocks, FileID: 1})
+	it := r.NewIter(nil, IterOptions{FillCache: true})
+	lookup := func(i int) {
+		p := &parts[i]
+		it = r.NewIter(it, IterOptions{FillCache: true})
+		if !r.MayContain(bloom.HashKey(p.head.Token.Ordered(), p.head.Key)) ||
+			!it.SeekPartition(p.head.Token, p.head.Key) || !it.Next() || !bytes.Equal(it.Item().Row, p.items[0].Row) {
+			t.Fatalf("lookup %d: %v", i, it.Err())
+		}
+		it.Close()
+	}
+	for i := range parts {
+		lookup(i)
+	}
+	i := 0
+	if n := testing.AllocsPerRun(1000, func() { lookup(i * 7 % len(parts)); i++ }); n != 0 {
+		t.Errorf("%v allocations a lookup", n)
+	}
+}
+
+func TestCacheOnly(t *testing.T) {
+	fs := vfs.NewMem()
+	parts := uniform(500, 150)
+	write(t, fs, "/t", Options{}, parts)
+	blocks := cache.New(16 << 20)
+	defer blocks.Close()
+	r := open(t, fs, "/t", OpenOptions{Cache: blocks, FileID: 1})
+	p := &parts[250]
+	it := r.NewIter(nil, IterOptions{CacheOnly: true})
+	if it.SeekPartition(p.head.Token, p.head.Key) || !errors.Is(it.Err(), mutation.ErrWouldBlock) {
+		t.Fatal(it.Err())
+	}
+	if it.NextPartition() || it.Next() || !errors.Is(it.Err(), mutation.ErrWouldBlock) {
+		t.Fatal("went on after an error")
+	}
+	it = r.NewIter(it, IterOptions{FillCache: true})
+	if !it.SeekPartition(p.head.Token, p.head.Key) {
+		t.Fatal(it.Err())
+	}
+	it = r.NewIter(it, IterOptions{CacheOnly: true})
+	if !it.SeekPartition(p.head.Token, p.head.Key) || !it.Next() {
+		t.Fatal(it.Err())
+	}
+	it = r.NewIter(it, IterOptions{CacheOnly: true})
+	if it.NextPartition() || !errors.Is(it.Err(), mutation.ErrWouldBlock) {
+		t.Fatal(it.Err())
+	}
+	it.Close()
+}
+
+// TestLargeRows: rows of up to 16 MiB among small ones.
+func TestLargeRows(t *testing.T) {
+	for _, codec := range []Codec{None, LZ4, Snappy, Zstd} {
+		fs := vfs.NewMem()
+		p := modelPart{head: mutation.Partition{Token: 1, Key: []byte("k")}}
+		for i, n := range []int{10, 70000, 10, 16 << 20, 20, 1 << 20, 5} {
+			p.items = append(p.items, mutation.Item{Kind: mutation.ItemRow, Clustering: []byte{byte(i)},
+				Row: row(int64(i), bytes.Repeat([]byte("large row "), n/10))})
+		}
+		q := modelPart{head: mutation.Partition{Token: 2, Key: []byte("k"), Static: row(5, make([]byte, 100000))}}
+		parts := []modelPart{p, q}
+		write(t, fs, "/t", Options{Codec: codec, Direct: true}, parts)
+		blocks := cache.New(8 << 20)
+		for _, mode := range []AccessMode{AccessBuffered, AccessDirect, AccessMmap} {
+			r := open(t, fs, "/t", OpenOptions{Cache: blocks, FileID: uint64(mode), Access: mode})
+			for _, reverse := range []bool{false, true} {
+				if err := scan(r, reverse, parts); err != nil {
+					t.Fatalf("%v: %v", codec, err)
+				}
+			}
+			if err := r.Verify(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		blocks.Close()
+	}
+}
+
+// TestWideSeekReadsFewBlocks counts blocks that seeks in a wide partition read.
+func TestWideSeekReadsFewBlocks(t *testing.T) {
+	fs := vfs.NewMem()
+	p := modelPart{head: mutation.Partition{Token: 1, Key: []byte("k")}}
+	for i := range 20000 {
+		p.items = append(p.items, mutation.Item{Kind: mutation.ItemRow,
+			Clustering: binary.BigEndian.AppendUint32(nil, uint32(2*i)), Row: row(int64(i), []byte("value of a row"))})
+	}
+	parts := []modelPart{p, {head: mutation.Partition{Token: 2, Key: []byte("k"), Deletion: mutation.Deletion{Set: true}}}}
+	write(t, fs, "/t", Options{}, parts)
+	for _, reverse := range []bool{false, true} {
+		for i := 1; i < 20000; i += 777 {
+			blocks := cache.New(8 << 20)
+			r := open(t, fs, "/t", OpenOptions{Cache: blocks, FileID: 1})
+			it := r.NewIter(nil, IterOptions{Reverse: reverse, FillCache: true})
+			if !it.SeekPartition(1, []byte("k")) {
+				t.Fatal(it.Err())
+			}
+			it.Seek(p.items[i].Clustering)
+			want := i
+			if reverse {
+				want--
+			}
+			if !it.Next() || !bytes.Equal(it.Item().Clustering, p.items[want].Clustering) {
+				t.Fatalf("seek to %d", i)
+			}
+			if n := blocks.Stats().Inserts; n > 3 {
+				t.Fatalf("reverse %v, row %d: %d blocks read", reverse, i, n)
+			}
+			if !it.NextPartition() || it.Partition().Token != 2 {
+				t.Fatal(it.Err())
+			}
+			it.Close()
+			blocks.Close()
+		}
+	}
+}
+
+func TestProperties(t *testing.T) {
+	fs := vfs.NewMem()
+	m := write(t, fs, "/t", smallOptions(), smallParts())
+	r := open(t, fs, "/t", OpenOptions{})
+	p := r.Properties()
+	if fmt.Sprintf("%+v", p) != fmt.Sprintf("%+v", m.Properties) || r.Size() != m.FileSize {
+		t.Errorf("read\n%+v\nwrote\n%+v", p, m.Properties)
+	}
+	if p.FirstToken != -5000 || string(p.FirstKey) != "key-a" || p.LastToken != 1<<40 || string(p.LastKey) != "key-c" {
+		t.Errorf("ends: %+v", p)
+	}
+	want := Counts{Partitions: 4, StaticRows: 1, Rows: 27, Cells: 40, Markers: 28, ExpiringCells: 7,
+		PartitionTombstones: 2, CellTombstones: 5, Boundaries: 2}
+	if p.Counts != want {
+		t.Errorf("%+v", p.Counts)
+	}
+	if p.MinTimestamp != 33 || p.MaxTimestamp != 1023 || p.AllExpire || p.MinTTL != 60 {
+		t.Errorf("times: %+v", p)
+	}
+	if got := p.DroppableBefore(1 << 31); got != p.Counts.ExpiringCells+p.Counts.Tombstones() {
+		t.Errorf("%d droppable", got)
+	}
+}
+
+func TestUnknownProperties(t *testing.T) {
+	p := newProperties()
+	p.Unknown = []Unknown{{ID: 99, Value: []byte("of a newer version")}, {ID: 1 << 40, Value: nil}}
+	b := p.appendTo(nil)
+	q, err := decodeProperties(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(q.appendTo(nil), b) || len(q.Unknown) != 2 {
+		t.Errorf("%+v", q.Unknown)
+	}
+}
+
+func TestHistograms(t *testing.T) {
+	var h LogHistogram
+	for v := range uint64(100000) {
+		i := logBucket(v)
+		if BucketMin(i) > v || BucketMin(i+1) <= v {
+			t.Fatalf("%d is in bucket %d from %d", v, i, BucketMin(i))
+		}
+		h.Add(v)
+	}
+	h.Add(1<<64 - 1)
+	if q := h.Quantile(0.5); q < 40000 || q > 50000 {
+		t.Errorf("median %d", q)
+	}
+	var d DropHistogram
+	r := rand.New(rand.NewPCG(1, 1))
+	for range 100000 {
+		d.Add(r.Uint32N(1e8))
+	}
+	if n := d.Below(5e7); len(d.Bins) > dropBins || n < 40000 || n > 51000 || d.Below(1<<32-1) != 100000 {
+		t.Errorf("%d bins, %d below the middle", len(d.Bins), n)
+	}
+	d.Add(1<<32 - 1)
+}
+
+// TestWriteErrors fails every write-side call in turn.
+func TestWriteErrors(t *testing.T) {
+	parts := uniform(20000, 150) // over two buffers
+	if testing.Short() {
+		parts = parts[:9000]
+	}
+	full := vfs.NewMem()
+	for capacity := int64(0); ; capacity += 700_000 {
+		full = vfs.NewMem()
+		full.SetCapacity(capacity)
+		err := writeAll(full, parts)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, vfs.ErrNoSpace) {
+			t.Fatalf("capacity %d: %v", capacity, err)
+		}
+		if ok, err := vfs.Exists(full, "/t"); ok || err != nil {
+			t.Fatalf("file left: %v", err)
+		}
+	}
+	r := open(t, full, "/t", OpenOptions{})
+	if err := scan(r, false, parts); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func writeAll(fs vfs.FS, parts []modelPart) error {
+	w, err := NewWriter(fs, "/t", Options{})
+	if err != nil {
+		return err
+	}
+	for i := range parts {
+		p := &parts[i]
+		if err := w.BeginPartition(&p.head); err != nil {
+			return errors.Join(err, w.Abort())
+		}
+		if err := w.AddRow(p.items[0].Clustering, p.items[0].Row); err != nil {
+			return errors.Join(err, w.Abort())
+		}
+		if err := w.EndPartition(); err != nil {
+			return errors.Join(err, w.Abort())
+		}
+	}
+	if _, err := w.Finish(); err != nil {
+		return errors.Join(err, w.Abort())
+	}
+	return nil
+}
