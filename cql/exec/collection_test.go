@@ -110,7 +110,7 @@ func TestOrders(t *testing.T) {
 	d.want(sel+"ORDER BY a DESC, b ASC, c DESC", "2 | 1 | 1", "2 | 2 | 2", "2 | 2 | 1", "1 | 1 | 2", "1 | 1 | 1", "1 | 2 | 1")
 	d.want(sel+"AND a = 2 AND b IN (1, 2) AND c = 1", "2 | 2 | 1", "2 | 1 | 1")
 	d.want("SELECT k, a, b FROM t WHERE k IN (0, 9) AND a = 1 ORDER BY a DESC LIMIT 2", "0 | 1 | 1", "9 | 1 | 1")
-	d.want(sel+"AND a = 3 AND b = 1")
+	d.want(sel + "AND a = 3 AND b = 1")
 	d.want(sel+"AND b = 2 ALLOW FILTERING", "1 | 2 | 1", "2 | 2 | 1", "2 | 2 | 2")
 	d.want(sel+"AND a > 1 AND b = 1 ALLOW FILTERING", "2 | 1 | 1")
 	d.want("SELECT count(*), count(a), min(b), max(c), sum(a), avg(c) FROM t", "12 | 12 | 1 | 2 | 18 | 1")

@@ -47,17 +47,22 @@ func (r *Reader) PageVirtual(q *plan.Query, src RowSource, dst []byte) ([]byte, 
 	}
 	passed := uint64(0)
 	var p mutation.Partition
-	var key []byte
+	var key []byte // of the last row
+	if r.resumed {
+		key, r.inPartition, r.rowsSeen = r.from.key, r.from.inPartition, r.from.flags&flagRowsSeen != 0
+	}
+	first := !r.resumed
 	for values, ok := src.Next(); ok && !r.stop; values, ok = src.Next() {
 		passed++
 		if r.resumed && passed <= r.from.skip {
 			continue
 		}
 		r.row.virtual(t, at, values)
-		if passed == 1 || !bytes.Equal(key, r.row.arena) {
-			key = append(key[:0], r.row.arena...)
-			r.inPartition, r.rowsSeen = q.PerPartitionLimit, false
+		if first || !bytes.Equal(key, r.row.arena) {
+			key = bytes.Clone(r.row.arena)
+			r.inPartition, r.rowsSeen, first = q.PerPartitionLimit, false, false
 		}
+		p.Key = key
 		if r.partitionDone() {
 			continue
 		}
