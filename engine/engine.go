@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/compaction"
 	"github.com/ilion-db/ilion/engine/manifest"
 	"github.com/ilion-db/ilion/engine/memtable"
 	"github.com/ilion-db/ilion/internal/mem"
@@ -46,10 +47,20 @@ type Engine struct {
 	spaceMu sync.Mutex
 	space   chan struct{} // closed and replaced when a waiting write may try again
 
-	compactMu   sync.Mutex // protects the fields compacting of tables
-	compactWake chan struct{}
-	stats       stats
-	replayed    Replayed
+	// Protected by spaceMu: how many memtables are being written, and what is
+	// closed when none is.
+	flushing  int
+	flushIdle chan struct{}
+
+	compactMu    sync.Mutex // protects the next three and the fields compacting of tables
+	tasks        map[uint64]*task
+	lastTask     uint64
+	taskDone     chan struct{} // closed and replaced when a task ends
+	compactWake  chan struct{}
+	compactSlots chan struct{} // holds a token for each task that runs
+
+	stats    stats
+	replayed Replayed
 }
 
 // table returns the table with that id.
@@ -169,6 +180,7 @@ func (e *Engine) applySchema(s *schema.Snapshot) error {
 				next[def.ID] = t
 			}
 			t.def.Store(def)
+			t.setCompaction(def)
 			t.durable.Store(ks.DurableWrites)
 		}
 	}
@@ -224,6 +236,22 @@ func (e *Engine) commit(edit *manifest.Edit) error {
 	return err
 }
 
+// setCompaction takes over the options of compaction.
+func (t *table) setCompaction(def *schema.Table) {
+	o, err := compaction.ParseOptions(def.Options.Compaction)
+	if err != nil {
+		// The schema checks what it is given; this is of another version.
+		t.engine.logger.Error("compaction options are not understood: the table is not compacted",
+			"table", t.name(), "error", err)
+		o.Enabled = false
+	}
+	t.compaction.Store(&o)
+	t.due.Store(true)
+}
+
+// name is the table's for messages.
+func (t *table) name() string { d := t.def.Load(); return d.Keyspace + "." + d.Name }
+
 func (t *table) dir() string {
 	return t.engine.opts.Dir + "/data/" + hex.EncodeToString(t.id[:])
 }
@@ -238,7 +266,9 @@ func (e *Engine) Close() error {
 		return ErrClosed
 	default:
 	}
+	e.compactMu.Lock() // see enter
 	close(e.closing)
+	e.compactMu.Unlock()
 	e.wakeWriters()
 	e.background.Wait()
 	err := e.log.Close()

@@ -78,6 +78,7 @@ func (w *fileWriter) Cut() error {
 		w.remove(w.name)
 		return err
 	}
+	f.created = w.table.engine.seconds()
 	w.done = append(w.done, f)
 	return nil
 }

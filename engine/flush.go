@@ -51,14 +51,24 @@ func (t *table) flush() error {
 	t.flushedTo = pos
 	for len(t.current.Load().mems) > 1 {
 		if err := t.flushOldest(pos); err != nil {
-			return fmt.Errorf("engine: flush of %s.%s: %w", t.def.Load().Keyspace, t.def.Load().Name, err)
+			return fmt.Errorf("engine: flush of %s: %w", t.name(), err)
 		}
 	}
 	t.flushing.Store(noPosition)
 	t.engine.discardLog()
 	t.engine.wakeWriters()
+	t.due.Store(true)
 	wake(t.engine.compactWake)
 	return nil
+}
+
+// noteFlush keeps the usual size of a flush, by which compaction counts
+// levels.
+func (t *table) noteFlush(size int64) {
+	if old := t.flushSize.Load(); old > 0 {
+		size = (old*3 + size) / 4
+	}
+	t.flushSize.Store(size)
 }
 
 // flushOldest writes the oldest memtable and replaces it by its file. With the
@@ -74,6 +84,8 @@ func (t *table) writeOldest(flushed *commitlog.Position) error {
 	e := t.engine
 	v := t.current.Load()
 	m := v.mems[len(v.mems)-1]
+	e.flushBegins()
+	defer e.flushEnds()
 	started := e.opts.Clock.Mono()
 	w := e.newFileWriter(t)
 	var it memtable.Iter
@@ -89,8 +101,10 @@ func (t *table) writeOldest(flushed *commitlog.Position) error {
 		return err
 	}
 	var edit manifest.Edit
+	var size int64
 	for _, f := range files {
 		edit.AddFile(t.id, manifest.File{ID: f.id, Size: f.size})
+		size += f.size
 	}
 	if flushed != nil {
 		edit.Flushed(t.id, *flushed)
@@ -100,9 +114,10 @@ func (t *table) writeOldest(flushed *commitlog.Position) error {
 		return err
 	}
 	if err := e.commit(&edit); err != nil {
-		discard(files)
+		e.giveUp(files, err)
 		return err
 	}
+	t.noteFlush(size)
 	t.publish(slices.Clone(v.mems[:len(v.mems)-1]), append(slices.Clone(v.files), files...))
 	e.stats.flushes.Add(1)
 	e.stats.flushNanos.Add(int64(e.opts.Clock.Mono() - started))

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,8 @@ func Open(o Options) (*Engine, error) {
 		opts: o, logger: o.Log, memory: o.Budget.Share(mem.Memtable),
 		schemaMu: make(chan struct{}, 1), failed: make(chan struct{}), closing: make(chan struct{}),
 		flushWake: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), space: make(chan struct{}),
+		tasks: map[uint64]*task{}, taskDone: make(chan struct{}),
+		compactSlots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 	empty := map[schema.TableID]*table{}
 	e.tables.Store(&empty)
@@ -54,6 +57,9 @@ func Open(o Options) (*Engine, error) {
 	}
 	e.background.Go(e.flushLoop)
 	e.background.Go(e.spaceLoop)
+	if !o.NoCompaction {
+		e.background.Go(e.compactLoop)
+	}
 	return e, nil
 }
 

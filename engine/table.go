@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/compaction"
 	"github.com/ilion-db/ilion/schema"
 )
 
@@ -45,6 +46,9 @@ type table struct {
 
 	purge purgeBounds
 
+	compaction atomic.Pointer[compaction.Options]
+	due        atomic.Bool     // to be looked at by compactLoop
+	flushSize  atomic.Int64    // bytes, a moving average
 	compacting map[uint64]bool // file ids in a running compaction, under engine.compactMu
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"sync/atomic"
 
@@ -35,6 +36,7 @@ type file struct {
 	*sstable.Reader
 	id       uint64
 	size     int64
+	created  uint32 // seconds since 1970, 0 for one that was there at the start
 	engine   *Engine
 	path     string
 	obsolete atomic.Bool // the manifest does not name it any more
@@ -68,15 +70,13 @@ func newView(mems []*memory, files []*file) *view {
 	for _, f := range files {
 		f.acquire()
 	}
-	slices.SortStableFunc(v.files, func(a, b *file) int {
-		switch x, y := a.Properties().MaxTimestamp, b.Properties().MaxTimestamp; {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
-		}
-		return 0
-	})
+	newest := func(a, b *file) int {
+		return cmp.Compare(b.Properties().MaxTimestamp, a.Properties().MaxTimestamp)
+	}
+	if !slices.IsSortedFunc(v.files, newest) {
+		v.files = slices.Clone(v.files)
+		slices.SortStableFunc(v.files, newest)
+	}
 	return v
 }
 
