@@ -1,0 +1,98 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ilion-db/ilion/cluster/metadata"
+	"github.com/ilion-db/ilion/cluster/single"
+	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/ring"
+)
+
+// aliveEvery is how often the clock mark and the last-alive time are kept.
+const aliveEvery = 10 * time.Second
+
+// openDirectory locks the data directory, finds out who it is and reads what
+// the cluster has agreed on.
+func (n *Node) openDirectory() error {
+	c := &n.opts.Config
+	fs, dir := n.opts.FS, c.DataDir
+	if err := vfs.MkdirAllSync(fs, dir); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	lock, err := fs.Lock(dir + "/lock")
+	if errors.Is(err, vfs.ErrLocked) {
+		return fmt.Errorf("data directory %s is in use by another ilion: %w", dir, err)
+	}
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	n.lock = lock
+	if n.identityFile, err = metadata.OpenIdentity(fs, dir, c.ClusterName, n.opts.Rand); err != nil {
+		return err
+	}
+	n.identity = n.identityFile.Identity()
+	n.meta, err = metadata.Open(fs, dir+"/metadata", metadata.Options{
+		Generation: n.identity.Generation,
+		HostID:     n.identity.HostID,
+		Warn:       func(msg string) { n.log.Warn(msg) },
+	})
+	if err != nil {
+		return err
+	}
+	return n.register()
+}
+
+// register makes this node the member that it is: its tokens are chosen at the
+// first start, and its place may not change under data.
+func (n *Node) register() error {
+	c := &n.opts.Config
+	for _, m := range n.meta.Members() {
+		if m.HostID != n.identity.HostID {
+			continue
+		}
+		if m.DC != c.DC || m.Rack != c.Rack {
+			return fmt.Errorf("this directory belongs to data centre %q, rack %q; starting it as %q, %q would misplace its data", m.DC, m.Rack, c.DC, c.Rack)
+		}
+		n.tokens = m.Tokens
+		return nil
+	}
+	n.tokens = ring.AllocateTokens(numTokens, n.opts.Rand)
+	_, err := n.meta.Register(context.Background(), metadata.Member{
+		HostID: n.identity.HostID, DC: c.DC, Rack: c.Rack, Tokens: slices.Clone(n.tokens),
+	})
+	return err
+}
+
+// numTokens is how many ranges a node owns, as in Cassandra.
+const numTokens = 16
+
+// keepIdentity writes the clock mark and the time down, until the node closes.
+func (n *Node) keepIdentity() {
+	defer close(n.keeper)
+	tick := n.opts.Clock.NewTicker(aliveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-n.closing:
+			return
+		case <-tick.C():
+		}
+		if err := n.saveIdentity(); err != nil {
+			n.log.Warn("identity could not be written", "error", err)
+		}
+	}
+}
+
+func (n *Node) saveIdentity() error {
+	return n.identityFile.Mark(n.stamper.Mark(), n.opts.Clock.Now().UnixMicro())
+}
+
+// startStamper begins above everything this node is known to have stamped.
+func (n *Node) startStamper() {
+	n.stamper = single.NewStamper(n.opts.Clock, max(n.identity.ClockMark, n.engine.Replayed().Mark))
+}

@@ -1,0 +1,205 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/ilion-db/ilion/cluster/metadata"
+	"github.com/ilion-db/ilion/cluster/single"
+	"github.com/ilion-db/ilion/engine"
+	"github.com/ilion-db/ilion/internal/admin"
+	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/config"
+	"github.com/ilion-db/ilion/internal/mem"
+	"github.com/ilion-db/ilion/internal/metrics"
+	"github.com/ilion-db/ilion/internal/query"
+	"github.com/ilion-db/ilion/internal/rand"
+	"github.com/ilion-db/ilion/internal/session"
+	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/internal/virtual"
+	"github.com/ilion-db/ilion/ring"
+)
+
+// Options are what a node is made of. FS, Clock and Rand must be set.
+type Options struct {
+	Config  config.Config
+	Version string
+	Clock   clock.Clock
+	FS      vfs.FS
+	Rand    *rand.Source
+	Log     *slog.Logger
+	// Embedded opens no port: the node is used through Query alone.
+	Embedded bool
+}
+
+// Node is a running server.
+type Node struct {
+	opts         Options
+	log          *slog.Logger
+	started      time.Duration
+	lock         io.Closer
+	identityFile *metadata.IdentityFile
+	identity     metadata.Identity
+	tokens       []ring.Token
+	meta         metadata.Log
+	engine       *engine.Engine
+	cluster      *single.Cluster
+	stamper      *single.Stamper
+	tables       *virtual.Registry
+	query        *query.Processor
+	traces       *query.Traces
+	session      *session.Server
+	admin        *admin.Server
+	metrics      *metrics.Registry
+	budget       *mem.Budget
+
+	cqlListener, httpListener net.Listener
+
+	closing  chan struct{}
+	keeper   chan struct{} // closed when the identity keeper has ended
+	draining atomic.Bool
+}
+
+// New opens the data directory and starts serving.
+func New(o Options) (*Node, error) {
+	if err := o.Config.Validate(); err != nil {
+		return nil, err
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	n := &Node{opts: o, log: o.Log, started: o.Clock.Mono(), closing: make(chan struct{}), keeper: make(chan struct{})}
+	for _, step := range []func() error{n.limitMemory, n.listen, n.openDirectory, n.openEngine, n.openQuery, n.serve} {
+		if err := step(); err != nil {
+			n.abandon()
+			return nil, err
+		}
+	}
+	go n.keepIdentity()
+	return n, nil
+}
+
+// limitMemory makes the Go runtime keep to its share.
+func (n *Node) limitMemory() error {
+	n.budget = mem.NewBudget(n.opts.Config.Memory)
+	if !n.opts.Embedded {
+		debug.SetGCPercent(gcPercent)
+		debug.SetMemoryLimit(n.budget.Share(mem.Heap).Limit())
+	}
+	n.metrics = metrics.NewRegistry()
+	return nil
+}
+
+// gcPercent lets the heap, which is small, grow before it is collected; the
+// limit of its share collects sooner when it has to.
+const gcPercent = 400
+
+// listen takes the ports first: one in use must change nothing on disk.
+func (n *Node) listen() error {
+	if n.opts.Embedded {
+		return nil
+	}
+	c := &n.opts.Config
+	var err error
+	if n.cqlListener, err = listen(c.ListenAddress, c.NativePort, "native-port"); err != nil {
+		return err
+	}
+	n.httpListener, err = listen(c.ListenAddress, c.HTTPPort, "http-port")
+	return err
+}
+
+func listen(address string, port int, flag string) (net.Listener, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(port)))
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s port %d (another server? choose one with --%s): %w", address, port, flag, errors.Unwrap(err))
+	}
+	return l, nil
+}
+
+// abandon ends what a failed New has started.
+func (n *Node) abandon() {
+	close(n.keeper)
+	n.close(context.Background())
+}
+
+// Failed is closed when the store has failed and the node has to be restarted.
+func (n *Node) Failed() <-chan struct{} { return n.engine.Failed() }
+
+// FailedErr is why.
+func (n *Node) FailedErr() error { return n.engine.Err() }
+
+// Query is the statement processor, for embedded use.
+func (n *Node) Query() *query.Processor { return n.query }
+
+// CQLAddr is where CQL is served, nil if it is not.
+func (n *Node) CQLAddr() net.Addr {
+	if n.cqlListener == nil {
+		return nil
+	}
+	return n.cqlListener.Addr()
+}
+
+// HTTPAddr is where metrics and health are served, nil if they are not.
+func (n *Node) HTTPAddr() net.Addr {
+	if n.httpListener == nil {
+		return nil
+	}
+	return n.httpListener.Addr()
+}
+
+// Close drains: no new connection, requests in flight are answered until ctx
+// ends, what is in memory stays in the log. It ends every goroutine.
+func (n *Node) Close(ctx context.Context) error {
+	n.draining.Store(true)
+	if n.session != nil {
+		// What cannot be drained in time is cut off by close.
+		if err := n.session.Drain(ctx); err != nil {
+			n.log.Warn("connections were cut off", "error", err)
+		}
+	}
+	close(n.closing)
+	<-n.keeper
+	return n.close(ctx)
+}
+
+func (n *Node) close(ctx context.Context) error {
+	var errs []error
+	note := func(what string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", what, err))
+		}
+	}
+	if n.admin != nil {
+		note("http", n.admin.Close(ctx))
+	} else if n.httpListener != nil {
+		n.httpListener.Close()
+	}
+	if n.session != nil {
+		note("cql", n.session.Close())
+	} else if n.cqlListener != nil {
+		n.cqlListener.Close()
+	}
+	if n.query != nil {
+		note("statements", n.query.Close())
+	}
+	if n.engine != nil {
+		note("store", n.engine.Close())
+	}
+	if n.meta != nil {
+		note("metadata", n.meta.Close())
+	}
+	if n.identityFile != nil && n.stamper != nil {
+		note("identity", n.saveIdentity())
+	}
+	if n.lock != nil {
+		note("lock", n.lock.Close())
+	}
+	return errors.Join(errs...)
+}

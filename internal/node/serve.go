@@ -1,0 +1,113 @@
+package node
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/engine"
+	"github.com/ilion-db/ilion/internal/admin"
+	"github.com/ilion-db/ilion/internal/mem"
+	"github.com/ilion-db/ilion/internal/query"
+	"github.com/ilion-db/ilion/internal/session"
+	"github.com/ilion-db/ilion/sstable"
+)
+
+// preparedShare is the part of the memory budget that prepared statements may
+// take.
+const preparedShare = 64
+
+// openQuery makes the statement processor.
+func (n *Node) openQuery() error {
+	n.traces = &query.Traces{}
+	n.tables = n.virtualTables()
+	var err error
+	n.query, err = query.New(query.Config{
+		Cluster:       n.cluster,
+		Clock:         n.opts.Clock,
+		Rand:          n.opts.Rand.Split(),
+		PagingKey:     n.pagingKey(),
+		Virtual:       n.tables,
+		Classify:      classify,
+		Store:         &query.FileStore{FS: n.opts.FS, Path: n.opts.Config.DataDir + "/prepared"},
+		Traces:        n.traces,
+		PreparedBytes: n.opts.Config.Memory / preparedShare,
+		Timeout:       n.opts.Config.RequestTimeout,
+		ClusterName:   n.opts.Config.ClusterName,
+		Metrics:       n.metrics,
+		Log:           n.log,
+	})
+	return err
+}
+
+// classify tells the statement processor what the store's errors mean.
+func classify(err error) query.ErrorClass {
+	var unknown *engine.UnknownTableError
+	switch {
+	case errors.Is(err, engine.ErrFailed), errors.Is(err, commitlog.ErrFailed):
+		return query.ClassUncertain
+	case errors.Is(err, engine.ErrDiskFull), errors.Is(err, commitlog.ErrNoSpace):
+		return query.ClassDiskFull
+	case errors.Is(err, engine.ErrClosed), errors.Is(err, commitlog.ErrClosed):
+		return query.ClassClosed
+	case errors.Is(err, commitlog.ErrTooLarge):
+		return query.ClassTooLarge
+	case errors.Is(err, sstable.ErrCorrupt):
+		return query.ClassCorrupt
+	case errors.As(err, &unknown):
+		return query.ClassUnknownTable
+	}
+	return query.ClassUnknown
+}
+
+// serve starts answering CQL and HTTP.
+func (n *Node) serve() error {
+	if n.opts.Embedded {
+		return nil
+	}
+	n.registerMetrics()
+	inFlight := n.budget.Share(mem.InFlight).Limit()
+	var err error
+	n.session, err = session.New(session.Config{
+		RequestTimeout:     n.opts.Config.RequestTimeout,
+		MaxConnections:     maxConnections(n.budget),
+		TotalInFlightBytes: inFlight / 2,
+		QueueBytes:         inFlight / 4,
+		Clock:              n.opts.Clock,
+		Metrics:            n.metrics,
+		Log:                n.log,
+	}, n.query)
+	if err != nil {
+		return err
+	}
+	n.query.OnEvent(n.session.Push)
+	n.admin, err = admin.Serve(n.httpListener, admin.Config{
+		Ready:   n.ready,
+		Metrics: []prometheus.Collector{n.metrics},
+		Version: n.opts.Version,
+	})
+	if err != nil {
+		return err
+	}
+	go func() {
+		if err := n.session.Serve(n.cqlListener); err != nil && !errors.Is(err, session.ErrClosed) {
+			n.log.Error("CQL is not served any more", "error", err)
+		}
+	}()
+	return nil
+}
+
+// maxConnections is what the heap's share carries at 12 KiB each, of which
+// they may take half.
+func maxConnections(b *mem.Budget) int {
+	return int(max(1024, b.Share(mem.Heap).Limit()/2/(12<<10)))
+}
+
+// ready is nil while requests are served.
+func (n *Node) ready() error {
+	if n.draining.Load() {
+		return errors.New("draining")
+	}
+	return n.engine.Err()
+}
