@@ -1,0 +1,66 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/cql/plan"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// change puts a change of the schema in force and announces it. The event is
+// nil if there is nothing to tell. If the schema has moved since pl was
+// compiled, again compiles the statement anew.
+func (p *Processor) change(ctx context.Context, c *call, pl *plan.Plan, again func() (*plan.Plan, error)) (*native.SchemaChange, error) {
+	c.opts.Datacenters = p.datacenters()
+	for range maxStale {
+		s := pl.Schema
+		c.warnings = append(c.warnings[:0], s.Warnings...)
+		if s.NoOp {
+			return nil, nil
+		}
+		change, check, err := s.Change(p.env, &c.opts)
+		if err != nil {
+			return nil, err
+		}
+		_, err = p.cluster.Propose(ctx, change, check)
+		if errors.Is(err, plan.ErrStale) {
+			if pl, err = again(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err != nil {
+			return nil, truncateError(s, err)
+		}
+		p.stats.changes.Add(1)
+		if s.Event != nil {
+			p.announce(*s.Event)
+		}
+		return s.Event, nil
+	}
+	return nil, native.ServerError("The statement could not be executed: %v", errMoving)
+}
+
+// truncateError gives a failed TRUNCATE its own code.
+func truncateError(s *plan.SchemaPlan, err error) error {
+	var n *native.Error
+	var e *schema.Error
+	if !s.Truncate || errors.As(err, &n) || errors.As(err, &e) {
+		return err
+	}
+	return native.TruncateError("Error during truncate: %v", err)
+}
+
+func (p *Processor) datacenters() []string {
+	var out []string
+	for _, n := range p.cluster.Topology().Nodes {
+		if !slices.Contains(out, n.DC) {
+			out = append(out, n.DC)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,135 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ilion-db/ilion/cql/exec"
+	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/cql/plan"
+	"github.com/ilion-db/ilion/internal/session"
+	"github.com/ilion-db/ilion/mutation"
+)
+
+const (
+	// inlineRows is how many stored rows a read on a connection's reader may
+	// pass.
+	inlineRows = 32
+	// skipAfter is how many executions of a statement go to a worker at once
+	// after one that read more.
+	skipAfter = 64
+)
+
+// inline tells whether a SELECT may be tried on a connection's reader. st may
+// be nil.
+func inline(s *plan.Select, st *statement) bool {
+	if s.Table.Virtual || s.Aggregated || s.MergeOrder {
+		return false
+	}
+	return st == nil || st.skip.Load() == 0 || st.skip.Add(-1) < 0
+}
+
+// tryRead answers a SELECT of one partition from memory alone.
+func (p *Processor) tryRead(r *session.Request, c *call, st *statement, s *plan.Select, values []native.Value) session.Status {
+	params := r.Params()
+	q, rd := p.reading(c)
+	err := s.Bind(q, values, &c.opts)
+	if err == nil {
+		err = rd.Resume(q, params.PagingState)
+	}
+	if err != nil {
+		r.Fail(err)
+		return session.Done
+	}
+	if !q.Empty && len(q.Command.Keys) != 1 {
+		return session.WouldBlock
+	}
+	var src mutation.Source
+	if !q.Empty {
+		if src, err = p.cluster.TryRead(&q.Command, c.level); err != nil {
+			return p.readFailed(r, st, q, err)
+		}
+	}
+	rd.Limits = exec.Limits{InlineRows: inlineRows}
+	body, res, err := rd.Page(q, src, r.RowBuffer())
+	if src != nil {
+		src.Close()
+	}
+	if err != nil {
+		return p.readFailed(r, st, q, err)
+	}
+	r.ReplyRows(native.RowsHead{Metadata: s.Result, SkipMetadata: skipMetadata(params, st), PagingState: res.PagingState}, body, res.Rows)
+	return session.Done
+}
+
+func (p *Processor) readFailed(r *session.Request, st *statement, q *plan.Query, err error) session.Status {
+	if !errors.Is(err, mutation.ErrWouldBlock) {
+		r.Fail(err)
+		return session.Done
+	}
+	if st != nil && !q.Point {
+		st.skip.Store(skipAfter)
+	}
+	return session.WouldBlock
+}
+
+// skipMetadata tells whether the columns may be left out of the answer.
+func skipMetadata(params *native.QueryParams, st *statement) bool {
+	return params.SkipMetadata && (st == nil || !st.reshaped.Load())
+}
+
+// page reads one page of a SELECT, waiting for what it needs.
+func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []native.Value, state, dst []byte) ([]byte, exec.Result, error) {
+	q, rd := p.reading(c)
+	if err := s.Bind(q, values, &c.opts); err != nil {
+		return dst, exec.Result{}, err
+	}
+	if err := rd.Resume(q, state); err != nil {
+		return dst, exec.Result{}, err
+	}
+	rd.Limits = exec.Limits{Check: func() error {
+		if p.clock.Mono() > time.Duration(c.deadline) {
+			return errTimeout
+		}
+		return ctx.Err()
+	}}
+	defer func() { rd.Limits = exec.Limits{} }()
+	if s.Table.Virtual {
+		return p.pageVirtual(ctx, q, rd, dst)
+	}
+	if s.Aggregated && !q.Empty && len(q.Command.Keys) != 1 {
+		c.warnings = append(c.warnings, aggregationWarning(q))
+	}
+	if q.Empty {
+		return rd.Page(q, nil, dst)
+	}
+	ctx, cancel := p.limited(ctx, c)
+	defer cancel()
+	src, err := p.cluster.Read(ctx, &q.Command, c.level)
+	if err != nil {
+		return dst, exec.Result{}, cause(ctx, err)
+	}
+	defer src.Close()
+	out, res, err := rd.Page(q, src, dst)
+	return out, res, cause(ctx, err)
+}
+
+// aggregationWarning has Cassandra's words.
+func aggregationWarning(q *plan.Query) string {
+	if q.Command.Keys == nil {
+		return "Aggregation query used without partition key"
+	}
+	return "Aggregation query used on multiple partition keys (IN restriction)"
+}
+
+func (p *Processor) pageVirtual(ctx context.Context, q *plan.Query, rd *exec.Reader, dst []byte) ([]byte, exec.Result, error) {
+	if p.cfg.Virtual == nil {
+		return dst, exec.Result{}, native.ServerError("There are no virtual tables here")
+	}
+	rows, err := p.cfg.Virtual.Rows(ctx, q.Select.Table)
+	if err != nil {
+		return dst, exec.Result{}, err
+	}
+	return rd.PageVirtual(q, rows, dst)
+}
