@@ -269,7 +269,9 @@ func TestPaging(t *testing.T) {
 		"SELECT * FROM t WHERE k = 6 AND c IN (1, 2, 3, 8, 9, 20) ORDER BY c DESC",
 		"SELECT * FROM t WHERE v > 3 ALLOW FILTERING", "SELECT * FROM t WHERE c > 3 AND c < 9 ALLOW FILTERING",
 		"SELECT * FROM t WHERE token(k) > -3000000000000000000 AND token(k) <= 3000000000000000000",
-		"SELECT count(*) FROM t", "SELECT * FROM t WHERE k IN (3, 6, 2) PER PARTITION LIMIT 2",
+		"SELECT count(*) FROM t", "SELECT k, s, count(*), max(v) FROM t GROUP BY k", "SELECT k, c, count(v) FROM t GROUP BY k, c LIMIT 13",
+		"SELECT k, count(*) FROM t WHERE v > 2 GROUP BY k LIMIT 3 ALLOW FILTERING",
+		"SELECT * FROM t WHERE k IN (3, 6, 2) PER PARTITION LIMIT 2",
 	} {
 		d.page = 0
 		want := d.run(text)

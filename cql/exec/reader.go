@@ -78,6 +78,9 @@ type Reader struct {
 	agg         aggregation
 	merge       []mergeRow
 	seek        []byte
+	group       []byte // clustering prefix of the current group
+	groupKey    []byte
+	scratch     []byte
 }
 
 type mergeRow struct {
@@ -120,7 +123,9 @@ func (r *Reader) begin(q *plan.Query, dst []byte) {
 	r.row.use(q.Select, q.Now())
 	if q.Select.Aggregated {
 		r.agg.begin(q.Select)
-		r.remaining = 0
+		if !q.Select.Grouped {
+			r.remaining = 0
+		}
 	}
 	if q.Select.MergeOrder {
 		r.remaining = 0
@@ -136,12 +141,10 @@ func (r *Reader) finish() ([]byte, Result, error) {
 	if r.q.Select.MergeOrder {
 		r.emitMerged()
 	}
-	if r.q.Select.Aggregated {
-		var err error
-		if r.dst, err = r.agg.appendRow(r.dst, r.q); err != nil {
+	if r.q.Select.Aggregated && !r.more && (!r.q.Select.Grouped || r.agg.rows > 0) {
+		if err := r.flushGroup(); err != nil {
 			return r.dst[:r.base], Result{}, err
 		}
-		r.count = 1
 	}
 	res := Result{Rows: r.count}
 	if r.more {
@@ -150,7 +153,7 @@ func (r *Reader) finish() ([]byte, Result, error) {
 		res.PagingState = r.state
 	}
 	dst := r.dst
-	r.dst, r.src, r.q = nil, nil, nil
+	r.dst, r.src, r.q, r.resumed = nil, nil, nil, false
 	return dst, res, nil
 }
 
@@ -337,6 +340,9 @@ func (r *Reader) emit(p *mutation.Partition, it *mutation.Item) error {
 		r.more, r.stop = true, true
 		return nil
 	}
+	if r.q.Select.Grouped {
+		return r.emitGrouped(p, it)
+	}
 	if r.q.Select.Aggregated {
 		return r.agg.add(r.q, &r.row)
 	}
@@ -345,10 +351,10 @@ func (r *Reader) emit(p *mutation.Partition, it *mutation.Item) error {
 	if r.dst, err = r.row.appendRow(r.dst, r.q); err != nil {
 		return err
 	}
-	size := len(r.dst) - r.base
-	if size > def(r.Limits.MaxBytes, DefaultMaxBytes) {
-		return native.Invalid("The result is larger than %d bytes; use paging or a LIMIT", def(r.Limits.MaxBytes, DefaultMaxBytes))
+	if err := r.checkSize(); err != nil {
+		return err
 	}
+	size := len(r.dst) - r.base
 	if r.q.Select.MergeOrder {
 		r.addMerged(it, before)
 	}
@@ -365,6 +371,14 @@ func (r *Reader) emit(p *mutation.Partition, it *mutation.Item) error {
 	if r.paged() && (r.count >= int(r.q.PageSize) || size >= def(r.Limits.PageBytes, DefaultPageBytes)) {
 		r.full = true
 		r.mark(p, it)
+	}
+	return nil
+}
+
+// checkSize refuses a result that has grown too large.
+func (r *Reader) checkSize() error {
+	if limit := def(r.Limits.MaxBytes, DefaultMaxBytes); len(r.dst)-r.base > limit {
+		return native.Invalid("The result is larger than %d bytes; use paging or a LIMIT", limit)
 	}
 	return nil
 }

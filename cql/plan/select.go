@@ -25,8 +25,13 @@ type Select struct {
 	Columns []*Expr
 	// Plain has the slot of each result column if all are bare columns, else nil.
 	Plain []int
-	// Aggregated tells that the result is one row, of aggregates.
+	// Aggregated tells that the result is one row, of aggregates, or with
+	// Grouped one per group.
 	Aggregated bool
+	// Grouped makes the result one row per group: rows with the same partition
+	// key and the same first GroupBy clustering columns.
+	Grouped bool
+	GroupBy int
 	// Distinct wants one row per partition.
 	Distinct bool
 	// Reverse runs against the clustering order.
@@ -76,6 +81,9 @@ func (c *compiler) selectPlan(s *cql.Select) (*Select, error) {
 	if err := c.orderBy(s, out, rs); err != nil {
 		return nil, err
 	}
+	if err := c.groupBy(s, out, rs); err != nil {
+		return nil, err
+	}
 	if s.Distinct {
 		if err := c.checkDistinct(s, out, rs); err != nil {
 			return nil, err
@@ -117,8 +125,6 @@ func (c *compiler) refuseSelect(s *cql.Select) error {
 	switch {
 	case s.JSON:
 		return unsupported("SELECT JSON")
-	case len(s.GroupBy) > 0:
-		return unsupported("GROUP BY")
 	case len(s.Options) > 0:
 		return unsupported("SELECT ... WITH")
 	}
@@ -305,10 +311,45 @@ func (c *compiler) orderBy(s *cql.Select, out *Select, rs *restrictions) error {
 	return nil
 }
 
+// groupBy accepts a prefix of the primary key, less what = fixes.
+func (c *compiler) groupBy(s *cql.Select, out *Select, rs *restrictions) error {
+	if len(s.GroupBy) == 0 {
+		return nil
+	}
+	key := slices.Concat(c.table.PartitionKey, c.table.Clustering)
+	next := 0
+	for _, e := range s.GroupBy {
+		ref, ok := e.(*cql.Column)
+		if !ok {
+			return unsupported("GROUP BY a function")
+		}
+		col := c.table.Column(ref.Name)
+		if col == nil {
+			return errUndefinedColumn(ref.Name, c.table)
+		}
+		if col.Kind != schema.PartitionKey && col.Kind != schema.Clustering {
+			return invalid("Group by is currently only supported on the columns of the PRIMARY KEY, got %s", col.Name)
+		}
+		for ; next < len(key) && key[next] != col; next++ {
+			if !rs.fixed(key[next]) {
+				return invalid("Group by currently only support groups of columns following their declared order in the PRIMARY KEY")
+			}
+		}
+		if next == len(key) {
+			return invalid("Group by currently only support groups of columns following their declared order in the PRIMARY KEY")
+		}
+		next++
+	}
+	if c.table.Virtual || out.MergeOrder || s.PerPartitionLimit != nil {
+		return unsupported("GROUP BY of a virtual table, with PER PARTITION LIMIT or over several ordered partitions")
+	}
+	out.Aggregated, out.Grouped, out.GroupBy, out.Plain = true, true, max(next-len(c.table.PartitionKey), 0), nil
+	return nil
+}
+
 func (rs *restrictions) fixed(col *schema.Column) bool {
-	return slices.ContainsFunc(rs.clustering, func(r *restriction) bool {
-		return r.kind == restrictEQ && slices.Contains(r.cols, col)
-	})
+	eq := func(r *restriction) bool { return r.kind == restrictEQ && slices.Contains(r.cols, col) }
+	return slices.ContainsFunc(rs.clustering, eq) || slices.ContainsFunc(rs.partition, eq)
 }
 
 func (c *compiler) checkDistinct(s *cql.Select, out *Select, rs *restrictions) error {
@@ -394,6 +435,10 @@ func fingerprint(t *schema.Table, s *cql.Select) uint64 {
 	for i := range s.Where {
 		io.WriteString(h, relationText(&s.Where[i]))
 		h.Write([]byte{0})
+	}
+	for _, g := range s.GroupBy {
+		io.WriteString(h, g.String())
+		h.Write([]byte{1})
 	}
 	return h.Sum64()
 }
