@@ -85,11 +85,12 @@ func commonPrefix(a, b []byte) int {
 }
 
 const (
+	maxShort  = 1<<16 - 1         // the largest block with offsets of 2 bytes
 	partCost  = 8 + 2 + 2 + 1 + 1 // token, first entry, end, flags, length
 	entryCost = 2 + 1             // end, length and kind
 )
 
-// estimate is the size of the block with the prefixes taken out.
+// estimate is the most that the block can take with offsets of 2 bytes.
 func (b *builder) estimate() int {
 	size := b.size
 	if n := len(b.parts); n > 1 {
@@ -97,9 +98,6 @@ func (b *builder) estimate() int {
 	}
 	if n := len(b.entries); n > 1 {
 		size -= (n - 1) * b.clusPre
-	}
-	if size > 1<<16 {
-		size += 2 * (2*len(b.parts) + len(b.entries))
 	}
 	return size
 }
@@ -123,7 +121,7 @@ func (b *builder) fits(target int, head *mutation.Partition, clustering, body []
 		clusPre = commonPrefix(b.bytes(b.entries[0].clustering)[:clusPre], clustering)
 		size -= entries * clusPre
 	}
-	return size <= target
+	return size <= min(target, maxShort)
 }
 
 func (b *builder) addPart(token uint64, p *mutation.Partition, continued bool) {
@@ -184,7 +182,7 @@ func (b *builder) finish() []byte {
 		flags |= blockOneEach
 	}
 	offLen := 2
-	if b.size > 1<<16-1 {
+	if b.estimate() > maxShort {
 		flags |= blockWide
 		offLen = 4
 	}

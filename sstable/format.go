@@ -85,7 +85,9 @@ const (
 	defaultBlockSize  = 4096
 	defaultFilterFP   = 0.01
 	defaultMinRatio   = 1.1
-	initialReadAhead  = 128 << 10
+	initialReadAhead  = 32 << 10
+	keepBuffer        = 1 << 20  // a closed iterator keeps no larger buffer
+	mapMetadata       = 32 << 10 // larger metadata lies off the heap
 	maxReadAhead      = 1 << 20
 	writeBuffer       = 1 << 20
 	maxPropertiesSize = 64 << 20

@@ -133,7 +133,7 @@ func FuzzSections(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte, end int64) {
 		var x index
-		if x.decode(b, end) == nil {
+		if x.decode(b, end, func(n int) ([]byte, error) { return make([]byte, n), nil }) == nil {
 			x.find(77)
 			for i := range x.blocks() {
 				x.at(i)

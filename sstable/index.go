@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/bits"
+	"unsafe"
 
 	"github.com/ilion-db/ilion/internal/encoding"
 )
@@ -58,6 +59,20 @@ func (x *index) find(token uint64) int {
 		return i
 	}
 	return i - 1
+}
+
+// endOf is where the blocks end that can hold something of the token or a
+// lower one.
+func (x *index) endOf(token uint64) int64 {
+	i := len(x.tokens)
+	if token != 1<<64-1 {
+		i = x.lower(token + 1)
+	}
+	if i == len(x.tokens) {
+		return x.end
+	}
+	offset, _ := x.at(i)
+	return offset
 }
 
 // lower is the first block with a first token of at least t. Tokens are
@@ -116,7 +131,7 @@ func (x *index) appendTo(dst []byte) []byte {
 }
 
 // decode reads a section and checks that blocks follow each other.
-func (x *index) decode(b []byte, end int64) error {
+func (x *index) decode(b []byte, end int64, alloc func(n int) ([]byte, error)) error {
 	n := len(b) / indexPart * indexPerPart
 	if rest := len(b) % indexPart; rest > 0 {
 		if rest < 4+indexEntryLen || (rest-4)%indexEntryLen != 0 {
@@ -124,7 +139,15 @@ func (x *index) decode(b []byte, end int64) error {
 		}
 		n += (rest - 4) / indexEntryLen
 	}
-	x.tokens, x.places, x.end = make([]uint64, 0, n), make([]byte, 0, 5*n), end
+	m, err := alloc(n * indexEntryLen)
+	if err != nil {
+		return err
+	}
+	x.end = end
+	if n > 0 {
+		x.tokens = unsafe.Slice((*uint64)(unsafe.Pointer(unsafe.SliceData(m))), n)[:0]
+		x.places = m[8*n:][: 0 : 5*n]
+	}
 	for len(b) > 0 {
 		part := b[:min(len(b), indexPart)]
 		b = b[len(part):]

@@ -70,6 +70,9 @@ func (r *Reader) NewIter(it *Iter, o IterOptions) *Iter {
 	it.src.cacheOnly, it.src.fill, it.src.scrub, it.src.ahead = o.CacheOnly, o.FillCache, false, 0
 	if o.ReadAhead {
 		it.src.ahead = initialReadAhead
+		if o.Range.End != nil {
+			it.src.limit = r.idx.endOf(o.Range.End.Token.Ordered())
+		}
 	}
 	it.opt, it.state, it.err = o, iterStart, nil
 	it.open, it.item = mutation.Deletion{}, mutation.Item{}
@@ -96,7 +99,7 @@ func (it *Iter) Open() mutation.Deletion {
 // Close lets go of the block. The iterator may be used again with NewIter.
 func (it *Iter) Close() {
 	if it.state != iterClosed {
-		it.src.release()
+		it.src.close()
 	}
 	it.state = iterClosed
 	it.opt = IterOptions{}

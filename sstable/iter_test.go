@@ -220,11 +220,11 @@ func TestHistograms(t *testing.T) {
 
 // TestWriteErrors fails every write-side call in turn.
 func TestWriteErrors(t *testing.T) {
-	parts := uniform(20000, 150) // over two buffers
+	parts := uniform(30000, 150) // over two buffers
 	if testing.Short() {
-		parts = parts[:9000]
+		parts = parts[:29000]
 	}
-	full := vfs.NewMem()
+	var full *vfs.Mem
 	for capacity := int64(0); ; capacity += 700_000 {
 		full = vfs.NewMem()
 		full.SetCapacity(capacity)

@@ -23,14 +23,33 @@ type source struct {
 
 	stored   []byte // as on disk; aligned for direct reads
 	raw      []byte // decoded, private
-	window   []byte // what was read ahead
+	window   []byte // what was read ahead, in spare or in memory of its own
 	windowAt int64
+	spare    *[]byte // a pooled buffer of maxReadAhead
+	limit    int64   // reading ahead ends here
 }
 
 func (s *source) reset(r *Reader) {
 	s.release()
 	s.r = r
-	s.window, s.windowAt = s.window[:0], 0
+	s.window, s.windowAt, s.limit = nil, 0, r.footer.dataEnd
+}
+
+// close is release that also lets go of large buffers.
+func (s *source) close() {
+	s.release()
+	if s.spare != nil {
+		buffers.Put(s.spare)
+		s.spare = nil
+	}
+	s.window = nil
+	if cap(s.raw) > keepBuffer {
+		s.raw = nil
+	}
+	if cap(s.stored) > keepBuffer {
+		s.stored = nil
+	}
+	s.blk = block{}
 }
 
 func (s *source) release() {
@@ -100,9 +119,12 @@ func (s *source) readAhead(offset, length int64) ([]byte, error) {
 		return s.window[at : at+length], nil
 	}
 	from := offset &^ (PageSize - 1)
-	to := max(offset+length, min(from+int64(s.ahead), s.r.footer.dataEnd))
+	to := max(offset+length, min(from+int64(s.ahead), s.limit))
 	to = (to + PageSize - 1) &^ (PageSize - 1) // within the file: the footer follows
-	s.window = alignedSized(s.window, int(to-from))
+	if s.spare == nil {
+		s.spare = buffers.Get().(*[]byte)
+	}
+	s.window = alignedSized((*s.spare)[:0], int(to-from))
 	s.windowAt = from
 	if err := s.r.readAt(s.window, from); err != nil {
 		s.window = s.window[:0]

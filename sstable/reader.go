@@ -2,11 +2,14 @@ package sstable
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/ilion-db/ilion/bloom"
 	"github.com/ilion-db/ilion/internal/encoding"
+	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/sstable/cache"
 )
@@ -30,6 +33,7 @@ type Reader struct {
 	idx    index
 	wide   wideIndex
 	memory int
+	maps   [][]byte // of metadata, off the heap
 }
 
 // Open opens a table and reads its metadata.
@@ -41,7 +45,7 @@ func Open(fs vfs.FS, name string, o OpenOptions) (*Reader, error) {
 	}
 	r.file = f
 	if err := r.load(); err != nil {
-		_ = f.Close() // the first error is the one to tell
+		_, _ = f.Close(), r.unmap() // the first error is the one to tell
 		return nil, err
 	}
 	switch o.Access {
@@ -54,7 +58,7 @@ func Open(fs vfs.FS, name string, o OpenOptions) (*Reader, error) {
 			}
 			r.file, r.direct = d, true
 			if err := f.Close(); err != nil {
-				_ = d.Close() // as above
+				_ = r.Close() // as above
 				return nil, err
 			}
 		}
@@ -107,14 +111,11 @@ func (r *Reader) load() error {
 		if s.id != 0 || s.kind > sectionProperties || s.kind == 0 {
 			continue // of a newer version, and optional
 		}
-		b := make([]byte, s.length)
-		if err := r.readAt(b, s.offset); err != nil {
+		b, err := r.section(s)
+		if err != nil {
 			return err
 		}
-		if encoding.CRC32C(b) != s.crc {
-			return r.corrupt(s.offset, "section %d: checksum does not match", s.kind)
-		}
-		if err := r.section(s.kind, b); err != nil {
+		if err := r.decode(s.kind, b); err != nil {
 			return r.corrupt(s.offset, "section %d: %v", s.kind, err)
 		}
 		seen[s.kind] = true
@@ -137,7 +138,47 @@ func (r *Reader) load() error {
 	return nil
 }
 
-func (r *Reader) section(kind sectionKind, b []byte) (err error) {
+// section reads a section. What stays in memory lies off the heap if it is
+// large.
+func (r *Reader) section(s section) (b []byte, err error) {
+	if s.kind == sectionFilter || s.kind == sectionWide {
+		b, err = r.alloc(int(s.length))
+	} else {
+		b = make([]byte, s.length)
+	}
+	if err == nil {
+		err = r.readAt(b, s.offset)
+	}
+	if err == nil && encoding.CRC32C(b) != s.crc {
+		err = r.corrupt(s.offset, "section %d: checksum does not match", s.kind)
+	}
+	return b, err
+}
+
+// alloc returns n bytes, aligned to 8, that live until the reader is closed.
+func (r *Reader) alloc(n int) ([]byte, error) {
+	if n < mapMetadata {
+		words := make([]uint64, (n+7)/8)
+		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), n), nil
+	}
+	b, err := mem.Map(n)
+	if err != nil {
+		return nil, fmt.Errorf("sstable: metadata: %w", err)
+	}
+	r.maps = append(r.maps, b)
+	return b, nil
+}
+
+func (r *Reader) unmap() (err error) {
+	r.filter, r.idx, r.wide = nil, index{}, wideIndex{}
+	for _, b := range r.maps {
+		err = errors.Join(err, mem.Unmap(b))
+	}
+	r.maps = nil
+	return err
+}
+
+func (r *Reader) decode(kind sectionKind, b []byte) (err error) {
 	switch kind {
 	case sectionWide:
 		r.memory += len(b)
@@ -146,7 +187,7 @@ func (r *Reader) section(kind sectionKind, b []byte) (err error) {
 		r.memory += len(b)
 		r.filter, err = bloom.Decode(b)
 	case sectionIndex:
-		err = r.idx.decode(b, r.footer.dataEnd)
+		err = r.idx.decode(b, r.footer.dataEnd, r.alloc)
 		r.memory += r.idx.memory()
 	case sectionProperties:
 		r.memory += len(b)
@@ -195,10 +236,7 @@ func (r *Reader) Close() error {
 		err = r.mapping.Close()
 		r.mapping = nil
 	}
-	if cerr := r.file.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return errors.Join(err, r.file.Close(), r.unmap())
 }
 
 // stored splits what lies on disk for a block into payload and trailer and
