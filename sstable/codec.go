@@ -2,6 +2,7 @@ package sstable
 
 import (
 	"fmt"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"sync"
 
 	"github.com/golang/snappy"
@@ -41,17 +42,13 @@ var (
 	zstdEncoder = sync.OnceValue(func() *zstd.Encoder {
 		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest),
 			zstd.WithEncoderConcurrency(2), zstd.WithEncoderCRC(false), zstd.WithWindowSize(128<<10))
-		if err != nil {
-			panic("bug: zstd encoder: " + err.Error())
-		}
+		invariant.Check(err == nil, "sstable: zstd encoder: %v", err)
 		return e
 	})
 	zstdDecoder = sync.OnceValue(func() *zstd.Decoder {
 		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(4), zstd.WithDecoderMaxMemory(maxBlockRaw),
 			zstd.WithDecodeAllCapLimit(true))
-		if err != nil {
-			panic("bug: zstd decoder: " + err.Error())
-		}
+		invariant.Check(err == nil, "sstable: zstd decoder: %v", err)
 		return d
 	})
 )

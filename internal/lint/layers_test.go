@@ -23,6 +23,7 @@ var layers = [][]string{
 	{"engine", "cluster", "cql/exec"},
 	{"cluster/single", "cluster/clustertest"},
 	{"internal/session", "internal/admin", "internal/virtual"},
+	{"internal/query"},
 	{"internal/node", "internal/shell", "bench"},
 	{"cmd/ilion", "."},
 	{"internal/lint", "internal/clienttest"},
@@ -35,7 +36,7 @@ var onlyBy = map[string][]string{
 	"engine": {"internal/node", "engine", "."},
 	// Sessions see a Cluster, never what fills it.
 	"cluster/single":   {"internal/node", "."},
-	"internal/session": {"internal/node"},
+	"internal/session": {"internal/query", "internal/node"},
 	"internal/node":    {"cmd/ilion", "."},
 }
 
