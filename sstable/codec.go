@@ -2,12 +2,13 @@ package sstable
 
 import (
 	"fmt"
-	"github.com/ilion-db/ilion/internal/invariant"
 	"sync"
 
 	"github.com/golang/snappy"
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
+
+	"github.com/ilion-db/ilion/internal/invariant"
 )
 
 // Codec compresses blocks. On disk, never renumber.
