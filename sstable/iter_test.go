@@ -91,6 +91,21 @@ func TestCacheOnly(t *testing.T) {
 	it.Close()
 }
 
+func TestCacheFilledOnWrite(t *testing.T) {
+	fs := vfs.NewMem()
+	parts := uniform(500, 150)
+	blocks := cache.New(16 << 20)
+	defer blocks.Close()
+	write(t, fs, "/t", Options{Codec: LZ4, Cache: blocks, FileID: 8}, parts)
+	r := open(t, fs, "/t", OpenOptions{Cache: blocks, FileID: 8})
+	it := r.NewIter(nil, IterOptions{CacheOnly: true})
+	rng := rand.New(rand.NewPCG(1, 1))
+	if err := checkScan(rng, it, parts, false, false); err != nil {
+		t.Fatal(err)
+	}
+	it.Close()
+}
+
 // TestLargeRows: rows of up to 16 MiB among small ones.
 func TestLargeRows(t *testing.T) {
 	for _, codec := range []Codec{None, LZ4, Snappy, Zstd} {

@@ -27,6 +27,11 @@ type Options struct {
 	// the table is written without.
 	Direct bool
 
+	// Cache, if not nil, is given the blocks as they are written, under FileID,
+	// so that a new table is not cold.
+	Cache  *cache.Cache
+	FileID uint64
+
 	Table         schema.TableID
 	SchemaEpoch   uint64
 	Columns       []Column

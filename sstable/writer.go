@@ -268,6 +268,13 @@ func (w *Writer) cut(continued bool) error {
 	}
 	w.idx.add(first, w.out.off, clean)
 	w.lastToken = last
+	if w.opt.Cache != nil {
+		if h, ok := w.opt.Cache.Reserve(w.opt.FileID, uint64(w.out.off), len(raw)); ok {
+			copy(h.Bytes(), raw)
+			h.Publish(w.opt.FileID, uint64(w.out.off))
+			h.Release()
+		}
+	}
 	codec, stored := w.comp.compress(raw)
 	if err := w.out.write(stored); err != nil {
 		return w.fail(err)
