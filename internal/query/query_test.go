@@ -20,12 +20,12 @@ var pagingKey = []byte("0123456789abcdef")
 // testDB is a processor over a store in memory.
 type testDB struct {
 	*Processor
-	t       *testing.T
+	t       testing.TB
 	store   *clustertest.Store
 	cluster *single.Cluster
 }
 
-func newDB(t *testing.T, change ...func(*Config)) *testDB {
+func newDB(t testing.TB, change ...func(*Config)) *testDB {
 	t.Helper()
 	db := &testDB{t: t, store: &clustertest.Store{}}
 	var err error
