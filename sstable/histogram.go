@@ -76,12 +76,16 @@ type DropHistogram struct {
 }
 
 // Add counts one drop time.
-func (h *DropHistogram) Add(t uint32) { h.add(t, 1) }
+func (h *DropHistogram) Add(t uint32) { h.add(roundDrop(t), 1) }
 
-func (h *DropHistogram) add(t uint32, n uint64) {
+func roundDrop(t uint32) uint32 {
 	if r := t % dropRound; r != 0 && t < 1<<32-dropRound {
 		t += dropRound - r
 	}
+	return t
+}
+
+func (h *DropHistogram) add(t uint32, n uint64) {
 	i, ok := slices.BinarySearchFunc(h.Bins, t, func(b DropBin, t uint32) int {
 		switch {
 		case b.Time < t:

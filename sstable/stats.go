@@ -13,6 +13,10 @@ type collector struct {
 	reader mutation.RowReader
 
 	cells, rows, size uint64 // of the open partition
+
+	// Equal drop times come in runs; a run is one step in the histogram.
+	drop  uint32
+	drops uint64
 }
 
 func (c *collector) begin(p *mutation.Partition) {
@@ -41,7 +45,22 @@ func (c *collector) tombstone(local uint32, m *blockMeta) {
 	p := c.p
 	p.MinLocalDeletion, p.MaxLocalDeletion = min(p.MinLocalDeletion, local), max(p.MaxLocalDeletion, local)
 	p.MaxDrop = max(p.MaxDrop, local)
-	p.DropTimes.Add(local)
+	c.dropTime(local)
+}
+
+func (c *collector) dropTime(t uint32) {
+	if t = roundDrop(t); t != c.drop {
+		c.flushDrops()
+		c.drop = t
+	}
+	c.drops++
+}
+
+func (c *collector) flushDrops() {
+	if c.drops > 0 {
+		c.p.DropTimes.add(c.drop, c.drops)
+	}
+	c.drops = 0
 }
 
 func (c *collector) expiring(ttl, expiry uint32, m *blockMeta) {
@@ -51,7 +70,7 @@ func (c *collector) expiring(ttl, expiry uint32, m *blockMeta) {
 	p.MinTTL, p.MaxTTL = min(p.MinTTL, ttl), max(p.MaxTTL, ttl)
 	p.MinExpiry, p.MaxExpiry = min(p.MinExpiry, expiry), max(p.MaxExpiry, expiry)
 	p.MaxDrop = max(p.MaxDrop, expiry)
-	p.DropTimes.Add(expiry)
+	c.dropTime(expiry)
 }
 
 // row takes in a row; it fails if the row is not well-formed.

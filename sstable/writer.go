@@ -306,6 +306,7 @@ func (w *Writer) Finish() (Meta, error) {
 	}
 	f := footer{version: formatVersion, required: FeatureRowsV1, optional: optionalNone, dataEnd: w.out.off}
 	p := &w.props
+	w.stats.flushDrops()
 	p.Blocks, p.DataBytes = uint64(w.idx.blocks()), uint64(w.out.off)
 	if p.Counts.Partitions == 0 {
 		p.AllExpire = false
