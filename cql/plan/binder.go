@@ -230,7 +230,11 @@ func (m *Modification) writeRow(b *Binder, k mutation.Key, s *stamp, clustering 
 	if m.lossy && m.name != "DELETE" {
 		for i, col := range m.Table.Clustering {
 			if col.Type.Lossy() {
-				b.builder.Cell(mutation.Cell{Column: col.ID, Flags: mutation.CellKey, Timestamp: s.ts, Value: b.originals[i]})
+				c := mutation.Cell{Column: col.ID, Flags: mutation.CellKey, Timestamp: s.ts, Value: b.originals[i]}
+				if s.ttl != 0 {
+					c.Flags, c.TTL, c.LocalTime = c.Flags|mutation.CellExpiring, s.ttl, s.expiry
+				}
+				b.builder.Cell(c)
 			}
 		}
 	}

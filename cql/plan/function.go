@@ -92,6 +92,11 @@ func resolve(name cql.Name, args []argument) (*function, error) {
 		n = a
 	}
 	list := functions[n]
+	if list == nil && len(args) == 1 && args[0].typ != nil {
+		if f := collectionFunction(n, args[0].typ); f != nil {
+			return f, nil
+		}
+	}
 	if list == nil || name.Keyspace != "" && name.Keyspace != "system" {
 		return nil, invalid("Unknown function '%s'", strings.TrimPrefix(functionDisplay(name), "system."))
 	}
