@@ -96,10 +96,13 @@ type env struct {
 	server *server
 }
 
-// port is where the server under test listens. ILION_TEST_ADDRESS, if set,
-// names another server to compare with: its address must be a loopback one.
+// otherServer is the address of a running server to judge the tests by, such as
+// a Cassandra of the same release: what it answers must satisfy them as well.
+func otherServer() string { return os.Getenv("ILION_TEST_ADDRESS") }
+
+// sharedServer starts a server for the drivers of one test.
 func sharedServer(t *testing.T) *server {
-	if address := os.Getenv("ILION_TEST_ADDRESS"); address != "" {
+	if address := otherServer(); address != "" {
 		host, port, err := net.SplitHostPort(address)
 		if err != nil {
 			t.Fatal(err)
@@ -118,10 +121,10 @@ func sharedServer(t *testing.T) *server {
 var testHost = "127.0.0.1"
 
 // forDrivers runs f once for each driver over one server.
-func forDrivers(t *testing.T, f func(e *env)) {
+func forDrivers(t *testing.T, f func(t *testing.T, e *env)) {
 	s := sharedServer(t)
 	for _, d := range drivers {
-		t.Run(d.name, func(t *testing.T) { f(newEnv(t, s, d)) })
+		t.Run(d.name, func(t *testing.T) { f(t, newEnv(t, s, d)) })
 	}
 }
 
@@ -133,7 +136,7 @@ func newEnv(t *testing.T, s *server, d driver) *env {
 	}
 	t.Cleanup(db.close)
 	e := &env{session: db, t: t, driver: d, server: s, ks: fmt.Sprintf("ks%d", keyspaces.Add(1))}
-	if os.Getenv("ILION_TEST_ADDRESS") != "" {
+	if otherServer() != "" {
 		e.ks += fmt.Sprintf("_%d", os.Getpid())
 	}
 	e.must("CREATE KEYSPACE " + e.ks + " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")

@@ -28,7 +28,7 @@ const (
 )
 
 func TestErrors(t *testing.T) {
-	forDrivers(t, func(e *env) {
+	forDrivers(t, func(t *testing.T, e *env) {
 		e.must("CREATE TABLE KS.e (k int, c int, v text, l list<int>, PRIMARY KEY (k, c))")
 		e.must("CREATE TYPE KS.ty (a int)")
 		for _, c := range []struct {
@@ -37,13 +37,13 @@ func TestErrors(t *testing.T) {
 			says string
 		}{
 			{"SELEC * FROM KS.e", codeSyntax, "no viable alternative at input 'SELEC'"},
-			{"SELECT * FROM KS.e WHERE", codeSyntax, "line 1:"},
+			{"SELECT * FROM KS.e WHERE", codeSyntax, "line 0:-1 no viable alternative at input '<EOF>'"},
 			{"SELECT * FROM KS.none", codeInvalid, "table none does not exist"},
 			{"SELECT * FROM nokeyspace.t", codeInvalid, "nokeyspace does not exist"},
 			{"SELECT nocolumn FROM KS.e", codeInvalid, "Undefined column name nocolumn"},
 			{"SELECT * FROM KS.e WHERE v = 'x'", codeInvalid, "ALLOW FILTERING"},
 			{"SELECT * FROM KS.e WHERE c = 1", codeInvalid, "ALLOW FILTERING"},
-			{"SELECT * FROM KS.e WHERE k > 1", codeInvalid, "token"},
+			{"SELECT * FROM KS.e WHERE k > 1", codeInvalid, "ALLOW FILTERING"},
 			{"SELECT * FROM KS.e ORDER BY c", codeInvalid, "ORDER BY is only supported when the partition key is restricted by an EQ or an IN"},
 			{"INSERT INTO KS.e (k) VALUES (1)", codeInvalid, "Some clustering keys are missing: c"},
 			{"INSERT INTO KS.e (c) VALUES (1)", codeInvalid, "Some partition key parts are missing: k"},
@@ -62,15 +62,19 @@ func TestErrors(t *testing.T) {
 			{"DROP TYPE KS.none", codeInvalid, "none"},
 			{"ALTER TABLE KS.e ADD v int", codeInvalid, "v"},
 			{"ALTER TABLE KS.e DROP k", codeInvalid, "k"},
-			{"USE nokeyspace", codeInvalid, "nokeyspace"},
-			{"INSERT INTO system.local (key) VALUES ('x')", codeUnauthorized, "system keyspace is not user-modifiable"},
 			{"DROP TABLE system_schema.tables", codeUnauthorized, "not user-modifiable"},
 			{"CREATE TABLE system.t (k int PRIMARY KEY)", codeUnauthorized, "not user-modifiable"},
-			{"TRUNCATE system.local", codeUnauthorized, "not user-modifiable"},
 		} {
 			err := e.exec(e.in(c.text))
 			if e.code(err) != c.code || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s\n got %#x %v\nwant %#x %s", e.in(c.text), e.code(err), err, c.code, c.says)
+			}
+		}
+		if otherServer() == "" { // Cassandra without users lets anybody do that
+			for _, text := range []string{"INSERT INTO system.local (key) VALUES ('x')", "TRUNCATE system.local", "DELETE FROM system.peers WHERE peer = '127.0.0.1'"} {
+				if err := e.exec(text); e.code(err) != codeUnauthorized {
+					t.Errorf("%s: %v", text, err)
+				}
 			}
 		}
 		e.must("CREATE TABLE IF NOT EXISTS KS.e (k int PRIMARY KEY)")
@@ -80,7 +84,10 @@ func TestErrors(t *testing.T) {
 
 // TestConditions: one node without Paxos says so.
 func TestConditions(t *testing.T) {
-	forDrivers(t, func(e *env) {
+	if otherServer() != "" {
+		return // which can do it
+	}
+	forDrivers(t, func(t *testing.T, e *env) {
 		e.must("CREATE TABLE KS.l (k int PRIMARY KEY, v int)")
 		for _, text := range []string{
 			"INSERT INTO KS.l (k, v) VALUES (1, 1) IF NOT EXISTS",
@@ -99,7 +106,7 @@ func TestConditions(t *testing.T) {
 // TestUnprepared drops what was prepared under the driver's feet: by an ALTER,
 // by dropping and creating the table again.
 func TestUnprepared(t *testing.T) {
-	forDrivers(t, func(e *env) {
+	forDrivers(t, func(t *testing.T, e *env) {
 		e.must("CREATE TABLE KS.u (k int PRIMARY KEY, v text)")
 		e.must("INSERT INTO KS.u (k, v) VALUES (?, ?)", 1, "a")
 		e.want([]string{"k:1 v:a"}, "SELECT * FROM KS.u WHERE k = ?", 1)
@@ -165,6 +172,9 @@ func (r *raw) startup() {
 	}
 }
 
+// anyStream is for errors of which the stream does not matter.
+const anyStream = 0xffff
+
 // wantError reads an ERROR and returns what follows its text.
 func (r *raw) wantError(stream uint16, code uint32, says string) []byte {
 	r.t.Helper()
@@ -174,7 +184,7 @@ func (r *raw) wantError(stream uint16, code uint32, says string) []byte {
 	}
 	n := int(binary.BigEndian.Uint16(body[4:]))
 	text := string(body[6 : 6+n])
-	if got := binary.BigEndian.Uint32(body); got != code || gotStream != stream || !strings.Contains(text, says) {
+	if got := binary.BigEndian.Uint32(body); got != code || gotStream != stream && stream != anyStream || !strings.Contains(text, says) {
 		r.t.Errorf("error %#x on stream %d: %s; want %#x on %d: %s", got, gotStream, text, code, stream, says)
 	}
 	return body[6+n:]
@@ -201,7 +211,7 @@ func TestRawFrames(t *testing.T) {
 	t.Run("query before startup", func(t *testing.T) {
 		r := dialRaw(t, s)
 		r.send(4, 1, 0x07, append([]byte{0, 0, 0, 1}, 'x', 0, 1, 0))
-		r.wantError(1, codeProtocol, "")
+		r.wantError(anyStream, codeProtocol, "")
 	})
 	t.Run("cut body", func(t *testing.T) {
 		r := dialRaw(t, s)
@@ -219,14 +229,20 @@ func TestRawFrames(t *testing.T) {
 		}
 	})
 	t.Run("garbage", func(t *testing.T) {
+		if otherServer() != "" {
+			return // Cassandra waits for more
+		}
 		r := dialRaw(t, s)
 		r.Write([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
 		io.Copy(io.Discard, r) // the server answers or not, but ends it
 	})
 	t.Run("giant frame", func(t *testing.T) {
+		if otherServer() != "" {
+			return // Cassandra waits for all of it
+		}
 		r := dialRaw(t, s)
 		r.startup()
 		r.Write([]byte{4, 0, 0, 1, 0x07, 0x7f, 0xff, 0xff, 0xff})
-		r.wantError(1, codeInvalid, "")
+		r.wantError(anyStream, codeProtocol, "")
 	})
 }

@@ -42,7 +42,7 @@ func placeOf(i, n int) (k, c int) {
 }
 
 func TestPaging(t *testing.T) {
-	forDrivers(t, func(e *env) {
+	forDrivers(t, func(t *testing.T, e *env) {
 		n := pagedRows()
 		e.load(n)
 		t.Run("whole table", func(t *testing.T) { e.pageThrough(t, n, 1000) })

@@ -35,7 +35,7 @@ func TestConnect(t *testing.T) {
 }
 
 func TestConnectToKeyspace(t *testing.T) {
-	forDrivers(t, func(e *env) {
+	forDrivers(t, func(t *testing.T, e *env) {
 		e.must("CREATE TABLE KS.k (k int PRIMARY KEY, v text)")
 		db, err := e.driver.connect(e.server.port, connectOptions{keyspace: e.ks})
 		if err != nil {
@@ -53,7 +53,7 @@ func TestConnectToKeyspace(t *testing.T) {
 }
 
 func TestSchema(t *testing.T) {
-	forDrivers(t, func(e *env) {
+	forDrivers(t, func(t *testing.T, e *env) {
 		e.must(`CREATE TABLE KS.t (a int, "B" text, c timestamp, d timeuuid, s text static, v map<text, frozen<list<int>>>,
 			PRIMARY KEY ((a, "B"), c, d)) WITH CLUSTERING ORDER BY (c DESC, d ASC) AND comment = 'it''s'`)
 		check := func(want string) {
@@ -98,7 +98,7 @@ func TestSchema(t *testing.T) {
 
 // TestPreparedSelectStar: a prepared SELECT * shows a new column.
 func TestPreparedSelectStar(t *testing.T) {
-	forDrivers(t, func(e *env) {
+	forDrivers(t, func(t *testing.T, e *env) {
 		e.must("CREATE TABLE KS.s (k int PRIMARY KEY, v text)")
 		e.must("INSERT INTO KS.s (k, v) VALUES (1, 'x')")
 		e.want([]string{"k:1 v:x"}, "SELECT * FROM KS.s WHERE k = ?", 1)
