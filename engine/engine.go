@@ -180,6 +180,7 @@ func (e *Engine) applySchema(s *schema.Snapshot) error {
 				next[def.ID] = t
 			}
 			t.def.Store(def)
+			t.plain.Store(plainOf(def))
 			t.setCompaction(def)
 			t.durable.Store(ks.DurableWrites)
 		}

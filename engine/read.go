@@ -13,11 +13,17 @@ import (
 // memory alone: the source's Err is mutation.ErrWouldBlock as soon as a block
 // is needed that is not cached.
 func (e *Engine) TryRead(cmd *mutation.ReadCommand) (mutation.Source, error) {
-	if cmd.Keys == nil {
+	if cmd.Keys == nil || len(cmd.Keys) > tryKeys {
 		return nil, mutation.ErrWouldBlock
 	}
 	return e.open(cmd, true)
 }
+
+// A TryRead of more keys or items (rows and boundaries) than these would block.
+const (
+	tryKeys  = 16
+	tryItems = 256
+)
 
 // Read opens the merged stream of what cmd names: its keys or range, all
 // columns. The caller applies slices, limits and liveness, and closes it.
@@ -38,7 +44,8 @@ func (e *Engine) open(cmd *mutation.ReadCommand, memoryOnly bool) (mutation.Sour
 		r = &reader{}
 	}
 	r.engine, r.view, r.cmd, r.memoryOnly = e, t.pin(), cmd, memoryOnly
-	r.next, r.started = 0, false
+	r.next, r.items, r.started, r.single = 0, 0, false, t.single(cmd)
+	r.table = t
 	e.stats.reads.Add(1)
 	return r, nil
 }
@@ -47,16 +54,23 @@ func (e *Engine) open(cmd *mutation.ReadCommand, memoryOnly bool) (mutation.Sour
 // their buffers.
 type reader struct {
 	engine     *Engine
+	table      *table
 	view       *view
 	cmd        *mutation.ReadCommand
 	memoryOnly bool
+	single     bool // one row is wanted, see stopEarly
 
 	merge   mutation.Merge
 	sources []mutation.Source
 	mems    []*memtable.Iter
+	holders []*memtable.Memtable // of the sources among mems, with a key
 	files   []*sstable.Iter
 	usedMem int
 	usedTab int
+
+	candidates []*file
+	newest     newest
+	items      int // read so far
 
 	next      int                     // key to read next
 	low, high mutation.PartitionBound // around it
@@ -82,7 +96,7 @@ func (r *reader) NextPartition() bool {
 		r.closeSources()
 		r.started = true
 		r.openSources(mutation.PartitionRange{}, k)
-		if r.advance() {
+		if r.err == nil && r.advance() {
 			return true
 		}
 		if r.err != nil {
@@ -104,53 +118,94 @@ func (r *reader) advance() bool {
 // range, or of the key if that is given.
 func (r *reader) openSources(rng mutation.PartitionRange, key *mutation.Key) {
 	r.sources = r.sources[:0]
+	if key != nil {
+		r.openKey(key)
+	} else {
+		r.openRange(rng)
+	}
+	r.merge.Init(r.sources, r.cmd.Reverse)
+}
+
+func (r *reader) openRange(rng mutation.PartitionRange) {
+	for _, m := range r.view.mems {
+		if !m.Empty() {
+			it := r.memIter()
+			it.Init(m.Memtable, rng, r.cmd.Reverse)
+			r.sources = append(r.sources, it)
+		}
+	}
+	for _, f := range r.view.files {
+		p := f.Properties()
+		if rng.Start != nil && p.LastToken < rng.Start.Token || rng.End != nil && p.FirstToken > rng.End.Token || r.outside(p) {
+			continue
+		}
+		it := r.fileIter()
+		f.NewIter(it, sstable.IterOptions{Range: rng, Reverse: r.cmd.Reverse, CacheOnly: r.memoryOnly, FillCache: true, ReadAhead: true})
+		r.sources = append(r.sources, it)
+	}
+}
+
+func (r *reader) openKey(key *mutation.Key) {
+	r.holders = r.holders[:0]
 	for _, m := range r.view.mems {
 		if m.Empty() {
 			continue
 		}
 		it := r.memIter()
-		if key != nil {
-			if !it.InitKey(m.Memtable, key.Token, key.Key, r.cmd.Reverse) {
-				it.Close()
-				r.usedMem--
-				continue
-			}
-		} else {
-			it.Init(m.Memtable, rng, r.cmd.Reverse)
-		}
-		r.sources = append(r.sources, it)
-	}
-	if key != nil {
-		r.openFilesFor(key)
-	} else {
-		for _, f := range r.view.files {
-			it := r.fileIter()
-			f.NewIter(it, sstable.IterOptions{Range: rng, Reverse: r.cmd.Reverse, CacheOnly: r.memoryOnly, FillCache: true, ReadAhead: true})
+		if it.InitKey(m.Memtable, key.Token, key.Key, r.cmd.Reverse) {
 			r.sources = append(r.sources, it)
+			r.holders = append(r.holders, m.Memtable)
+		} else {
+			it.Close()
+			r.usedMem--
 		}
 	}
-	r.merge.Init(r.sources, r.cmd.Reverse)
-}
-
-// openFilesFor opens the files whose filter does not exclude the key.
-func (r *reader) openFilesFor(key *mutation.Key) {
 	if len(r.view.files) == 0 {
 		return
 	}
-	r.low = mutation.PartitionBound{Token: key.Token, Key: key.Key}
-	r.high = mutation.PartitionBound{Token: key.Token, Key: key.Key, After: true}
+	r.candidates = r.candidates[:0]
 	h := bloom.HashKey(key.Token.Ordered(), key.Key)
 	for _, f := range r.view.files {
-		if !f.MayContain(h) {
-			continue
+		p := f.Properties()
+		if p.FirstToken <= key.Token && key.Token <= p.LastToken && f.MayContain(h) && !r.outside(p) {
+			r.candidates = append(r.candidates, f)
 		}
+	}
+	r.low = mutation.PartitionBound{Token: key.Token, Key: key.Key}
+	r.high = mutation.PartitionBound{Token: key.Token, Key: key.Key, After: true}
+	if n := len(r.candidates); n > 1 || n == 1 && len(r.sources) > 0 {
+		r.stopEarly(key)
+	}
+	for _, f := range r.candidates {
 		it := r.fileIter()
-		f.NewIter(it, sstable.IterOptions{
-			Range:   mutation.PartitionRange{Start: &r.low, End: &r.high},
-			Reverse: r.cmd.Reverse, CacheOnly: r.memoryOnly, FillCache: true,
-		})
+		r.openFile(it, f)
 		r.sources = append(r.sources, it)
 	}
+}
+
+// openFile starts to read the partition between low and high.
+func (r *reader) openFile(it *sstable.Iter, f *file) {
+	f.NewIter(it, sstable.IterOptions{
+		Range:   mutation.PartitionRange{Start: &r.low, End: &r.high},
+		Reverse: r.cmd.Reverse, CacheOnly: r.memoryOnly, FillCache: true,
+	})
+}
+
+// outside tells whether a file holds nothing within the clustering ranges that
+// are wanted.
+func (r *reader) outside(p *sstable.Properties) bool {
+	if len(r.cmd.Slices) == 0 || p.Counts.PartitionTombstones > 0 || p.Counts.StaticRows > 0 && r.cmd.Static {
+		return false
+	}
+	for i := range r.cmd.Slices {
+		s := &r.cmd.Slices[i]
+		// A range deletion that is open at the end has no place there.
+		if (len(s.Hi) == 0 || string(p.MinClustering) < string(s.Hi)) &&
+			(p.Counts.Boundaries > 0 || string(p.MaxClustering) >= string(s.Lo)) {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *reader) memIter() *memtable.Iter {
@@ -191,6 +246,10 @@ func (r *reader) Next() bool {
 	if r.err != nil {
 		return false
 	}
+	if r.items++; r.memoryOnly && r.items > tryItems {
+		r.err = mutation.ErrWouldBlock
+		return false
+	}
 	if r.merge.Next() {
 		return true
 	}
@@ -211,7 +270,9 @@ func (r *reader) Close() {
 	}
 	r.closeSources()
 	r.view.drop()
-	r.view, r.cmd, r.err = nil, nil, nil
+	r.view, r.cmd, r.table, r.err = nil, nil, nil, nil
+	clear(r.candidates)
+	clear(r.holders)
 	e := r.engine
 	r.engine = nil
 	e.readers.Put(r)

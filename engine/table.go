@@ -46,6 +46,7 @@ type table struct {
 
 	purge purgeBounds
 
+	plain      atomic.Pointer[plainColumns]
 	compaction atomic.Pointer[compaction.Options]
 	due        atomic.Bool     // to be looked at by compactLoop
 	flushSize  atomic.Int64    // bytes, a moving average
