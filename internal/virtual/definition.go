@@ -35,7 +35,9 @@ type catalog struct {
 }
 
 // definitions is built at the first use, so that starting does not wait for it.
-var definitions = sync.OnceValue(func() *catalog {
+var definitions = sync.OnceValue(buildDefinitions)
+
+func buildDefinitions() *catalog {
 	c := &catalog{planned: map[string]*schema.Keyspace{}, shown: map[string]*schema.Keyspace{}}
 	types := map[string]*schema.Type{}
 	for _, d := range []keyspaceDefinition{systemKeyspace, schemaKeyspace, authKeyspace, distributedKeyspace,
@@ -51,7 +53,7 @@ var definitions = sync.OnceValue(func() *catalog {
 		c.planned[d.name], c.shown[d.name] = planned, shown
 	}
 	return c
-})
+}
 
 func (d *keyspaceDefinition) keyspace() *schema.Keyspace {
 	return &schema.Keyspace{Name: d.name, Virtual: d.virtual, Replication: d.replication, DurableWrites: true,

@@ -74,11 +74,19 @@ func appendText(dst []byte, s string) []byte {
 
 // textMap makes a map<text,text>, or a map<text,blob>.
 func textMap[V ~string | ~[]byte](m map[string]V) []byte {
-	out := binary.BigEndian.AppendUint32(nil, uint32(len(m)))
-	for _, k := range slices.Sorted(maps.Keys(m)) {
+	var few [8]string
+	keys, size := few[:0], 4
+	for k, v := range m {
+		keys = append(keys, k)
+		size += 8 + len(k) + len(v)
+	}
+	slices.Sort(keys)
+	out := binary.BigEndian.AppendUint32(make([]byte, 0, size), uint32(len(m)))
+	for _, k := range keys {
+		v := m[k]
 		out = appendText(out, k)
-		out = binary.BigEndian.AppendUint32(out, uint32(len(m[k])))
-		out = append(out, m[k]...)
+		out = binary.BigEndian.AppendUint32(out, uint32(len(v)))
+		out = append(out, v...)
 	}
 	return out
 }

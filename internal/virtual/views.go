@@ -33,7 +33,7 @@ func (r *Registry) clients(*schema.Table) []Row {
 			"connection_stage": text(cmp.Or(c.Stage, "ready")),
 			"driver_name":      textOrNull(c.DriverName),
 			"driver_version":   textOrNull(c.DriverVersion),
-			"hostname":         text(cmp.Or(c.Hostname, c.Address.Addr().String())),
+			"hostname":         text(cmp.Or(c.Hostname, c.Address.Addr().Unmap().String())),
 			"keyspace_name":    textOrNull(c.Keyspace),
 			"protocol_version": int32Value(c.ProtocolVersion),
 			"request_count":    bigint(c.Requests),
