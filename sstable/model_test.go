@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/ilion-db/ilion/bloom"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
@@ -351,7 +352,11 @@ func checkLookup(t *testing.T, r *rand.Rand, rd *Reader, it *Iter, parts []model
 }
 
 func TestModel(t *testing.T) {
-	for seed := range uint64(40) {
+	seeds := uint64(40)
+	if invariant.Enabled {
+		seeds = 12
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(seed, 7))
 			fs := vfs.NewMem()
