@@ -217,6 +217,11 @@ func (r *row) order(s *slot) []cell {
 func (r *row) assemble(s *slot) {
 	cells := r.order(s)
 	start := len(r.arena)
+	if s.col.Type.Kind() == schema.KindUDT {
+		r.assembleFields(s.col.Type, cells)
+		s.value = r.arena[start:len(r.arena):len(r.arena)]
+		return
+	}
 	r.arena = appendI32(r.arena, len(cells))
 	for i := range cells {
 		c := &cells[i]
@@ -228,6 +233,19 @@ func (r *row) assemble(s *slot) {
 		}
 	}
 	s.value = r.arena[start:len(r.arena):len(r.arena)]
+}
+
+// assembleFields puts a user type together, whose paths are numbers of fields.
+func (r *row) assembleFields(t *schema.Type, cells []cell) {
+	at := 0
+	for i := range t.Fields() {
+		var v []byte
+		if at < len(cells) && len(cells[at].path) == 2 && int(cells[at].path[0])<<8|int(cells[at].path[1]) == i {
+			v = cells[at].value
+			at++
+		}
+		r.arena = schema.AppendElement(r.arena, v)
+	}
 }
 
 // Cell implements plan.Row.

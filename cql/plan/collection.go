@@ -19,6 +19,8 @@ const (
 	opPut                         // c[key] = v
 	opDelete                      // DELETE c
 	opDeleteElement               // DELETE c[key]
+	opPutField                    // c.field = v
+	opDeleteField                 // DELETE c.field
 )
 
 // op is one change of a column.
@@ -27,6 +29,7 @@ type op struct {
 	col   *schema.Column
 	value *term
 	key   *term
+	field int
 }
 
 func (o *op) needsRead() bool {
@@ -52,7 +55,7 @@ func (c *compiler) assignment(a *cql.Assignment) (op, error) {
 	case cql.AssignSet:
 		o.value, err = c.term(a.Value, col.Name, t)
 	case cql.AssignField:
-		return o, unsupported("Updating a field of a user type")
+		return c.putField(a, col)
 	case cql.AssignElement:
 		return c.putElement(a, col)
 	case cql.AssignAdd:
@@ -110,6 +113,39 @@ func (c *compiler) putElement(a *cql.Assignment, col *schema.Column) (op, error)
 	return o, err
 }
 
+// fieldOf is the place of a field of a user type whose fields are cells.
+func fieldOf(col *schema.Column, name string) (int, error) {
+	t := col.Type
+	switch {
+	case t.Kind() != schema.KindUDT:
+		return 0, invalid("Invalid operation (%s.%s = ...) for non-UDT column %s", col.Name, name, col.Name)
+	case !t.IsMultiCell():
+		return 0, invalid("Invalid operation (%s.%s = ...) for frozen UDT column %s", col.Name, name, col.Name)
+	}
+	i := slices.Index(t.Fields(), name)
+	if i < 0 {
+		return 0, invalid("UDT column %s does not have a field named %s", col.Name, name)
+	}
+	return i, nil
+}
+
+func (c *compiler) putField(a *cql.Assignment, col *schema.Column) (op, error) {
+	i, err := fieldOf(col, a.Field.Name)
+	if err != nil {
+		return op{}, err
+	}
+	o := op{kind: opPutField, col: col, field: i}
+	o.value, err = c.term(a.Value, col.Name+"."+a.Field.Name, col.Type.Elems()[i].Freeze())
+	return o, err
+}
+
+// fieldPath is the path of a user type's field: its number, u16 big-endian.
+func (b *Binder) fieldPath(i int) []byte {
+	start := len(b.arena)
+	b.arena = binary.BigEndian.AppendUint16(b.arena, uint16(i))
+	return b.arena[start:len(b.arena):len(b.arena)]
+}
+
 func (c *compiler) elementKey(e cql.Term, col *schema.Column) (*term, error) {
 	t := col.Type
 	switch t.Kind() {
@@ -130,10 +166,12 @@ func (c *compiler) deletion(d *cql.Deletion) (op, error) {
 	if col.Kind == schema.PartitionKey || col.Kind == schema.Clustering {
 		return op{}, invalid("Invalid identifier %s for deletion (should not be a PRIMARY KEY part)", schema.QuoteName(col.Name))
 	}
-	if d.Field != nil {
-		return op{}, unsupported("Deleting a field of a user type")
-	}
 	o := op{kind: opDelete, col: col}
+	if d.Field != nil {
+		i, err := fieldOf(col, d.Field.Name)
+		o.kind, o.field = opDeleteField, i
+		return o, err
+	}
 	if d.Key == nil {
 		return o, nil
 	}
@@ -220,12 +258,22 @@ func (b *Binder) emitCollection(o *op, s *stamp, prior []ListCell) error {
 		return nil
 	case opPut, opDeleteElement:
 		return b.emitElement(o, s, prior)
+	case opDeleteField:
+		s.dead(&b.builder, o.col.ID, b.fieldPath(o.field))
+		return nil
 	}
 	v, err := o.value.eval(&b.binding)
 	if err != nil || v.Unset {
 		return err
 	}
 	switch o.kind {
+	case opPutField:
+		if v.Bytes == nil {
+			s.dead(&b.builder, o.col.ID, b.fieldPath(o.field))
+		} else {
+			s.cell(&b.builder, o.col.ID, b.fieldPath(o.field), v.Bytes)
+		}
+		return nil
 	case opSet:
 		s.clear(&b.builder, o.col.ID, s.ts-1)
 		return b.emitElements(o, s, v.Bytes)
@@ -244,6 +292,14 @@ func (b *Binder) emitElements(o *op, s *stamp, value []byte) error {
 	it := t.Elements(value)
 	total, i := it.Len(), 0
 	for p, ok := it.Next(); ok; p, ok = it.Next() {
+		p = sortedPart(it.Type(), p)
+		if t.Kind() == schema.KindUDT {
+			if p != nil {
+				s.cell(&b.builder, o.col.ID, b.fieldPath(i), p)
+			}
+			i++
+			continue
+		}
 		if p == nil {
 			return invalid("null is not supported inside collections")
 		}
@@ -255,7 +311,7 @@ func (b *Binder) emitElements(o *op, s *stamp, value []byte) error {
 			if v == nil {
 				return invalid("null is not supported inside collections")
 			}
-			s.cell(&b.builder, o.col.ID, p, v)
+			s.cell(&b.builder, o.col.ID, p, sortedPart(it.Type(), v))
 		case schema.KindList:
 			at := i
 			if o.kind == opPrepend {
@@ -265,8 +321,18 @@ func (b *Binder) emitElements(o *op, s *stamp, value []byte) error {
 		}
 		i++
 	}
-	b.listSeq += uint32(total)
+	if t.Kind() == schema.KindList {
+		b.listSeq += uint32(total)
+	}
 	return it.Err()
+}
+
+// sortedPart is sortedForm where it is needed.
+func sortedPart(t *schema.Type, p []byte) []byte {
+	if p == nil || !needsSorting(t) {
+		return p
+	}
+	return sortedForm(t, p)
 }
 
 var emptyValue = []byte{}
@@ -374,7 +440,10 @@ func (b *Binder) emitDiscard(o *op, s *stamp, value []byte, prior []ListCell) er
 	it := o.value.typ.Elements(value)
 	if o.col.Type.Kind() != schema.KindList {
 		for p, ok := it.Next(); ok; p, ok = it.Next() {
-			s.dead(&b.builder, o.col.ID, p)
+			if p == nil {
+				return invalid("null is not supported inside collections")
+			}
+			s.dead(&b.builder, o.col.ID, sortedPart(it.Type(), p))
 		}
 		return it.Err()
 	}

@@ -141,9 +141,6 @@ func (c *compiler) columnType(e *cql.TypeExpr) (*schema.Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Kind() == schema.KindUDT && !t.Frozen() {
-		return nil, unsupported("A user type that is not frozen")
-	}
 	return t, wrap(schema.CheckColumnType(t))
 }
 

@@ -22,6 +22,7 @@ const (
 	ExprMaxWritetime
 	ExprTTL
 	ExprElement
+	ExprField
 	ExprTuple
 	ExprAggregate
 )
@@ -32,7 +33,9 @@ type Expr struct {
 	Kind ExprKind
 	Type *schema.Type
 	Slot int     // ExprColumn, ExprWritetime, ...: index into Select.Slots
-	Args []*Expr // ExprCall, ExprTuple, ExprElement (base, key), ExprAggregate
+	Args []*Expr // ExprCall, ExprTuple, ExprElement (base, key), ExprField, ExprAggregate
+	// Field is the place of ExprField in the user type.
+	Field int
 	// Aggregate is set for ExprAggregate.
 	Aggregate Aggregate
 
@@ -79,6 +82,8 @@ func (e *Expr) eval(b *binding, row Row) ([]byte, error) {
 		return e.evalCell(b, row), nil
 	case ExprElement:
 		return e.evalElement(b, row)
+	case ExprField:
+		return e.evalField(b, row)
 	case ExprTuple:
 		parts, err := evalAll(e.Args, b, row)
 		if err != nil {
@@ -168,6 +173,20 @@ func (e *Expr) evalElement(b *binding, row Row) ([]byte, error) {
 		return nil, err
 	}
 	return elementAt(e.Args[0].Type, base, key), nil
+}
+
+func (e *Expr) evalField(b *binding, row Row) ([]byte, error) {
+	base, err := e.Args[0].eval(b, row)
+	if err != nil || base == nil {
+		return nil, err
+	}
+	it := e.Args[0].Type.Elements(base)
+	for i := 0; ; i++ {
+		p, ok := it.Next()
+		if !ok || i == e.Field {
+			return p, it.Err()
+		}
+	}
 }
 
 func elementAt(t *schema.Type, value, key []byte) []byte {

@@ -339,7 +339,10 @@ func checkOperator(rel *cql.Relation, col *schema.Column, text string) error {
 			return invalid("Slice restrictions are not supported on UDTs containing durations")
 		}
 	}
-	if t.IsMultiCell() && t.IsCollection() {
+	if t.IsMultiCell() && !t.IsCollection() {
+		return invalid("Non-frozen UDT column '%s' (%s) cannot be restricted by any relation", schema.QuoteName(col.Name), t)
+	}
+	if t.IsMultiCell() {
 		return invalid("Collection column '%s' (%s) cannot be restricted by a '%s' relation", schema.QuoteName(col.Name), t, rel.Op)
 	}
 	return nil

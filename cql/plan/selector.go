@@ -46,7 +46,7 @@ func (c *compiler) expr(e cql.Expr, scope exprScope) (*Expr, error) {
 	case *cql.Negation:
 		return c.negationExpr(e, scope)
 	case *cql.Field:
-		return nil, unsupported("Selecting a field of a user type")
+		return c.fieldExpr(e, scope)
 	case *cql.Slice:
 		return nil, unsupported("Selecting a slice of a collection")
 	}
@@ -223,6 +223,22 @@ func (c *compiler) elementExpr(e *cql.Element, scope exprScope) (*Expr, error) {
 		return nil, err
 	}
 	return &Expr{Kind: ExprElement, Type: vt, Args: []*Expr{base, key}}, nil
+}
+
+func (c *compiler) fieldExpr(e *cql.Field, scope exprScope) (*Expr, error) {
+	base, err := c.expr(e.Base, scope)
+	if err != nil {
+		return nil, err
+	}
+	if base.Type.Kind() != schema.KindUDT {
+		return nil, invalid("Invalid field selection: %s of type %s is not a user type", e.Base, base.Type)
+	}
+	for i, f := range base.Type.Fields() {
+		if f == e.Name.Name {
+			return &Expr{Kind: ExprField, Type: base.Type.Elems()[i], Field: i, Args: []*Expr{base}}, nil
+		}
+	}
+	return nil, invalid("%s of type %s has no field %s", e.Base, base.Type, e.Name.Name)
 }
 
 func (c *compiler) tupleExpr(e *cql.TupleLiteral, scope exprScope) (*Expr, error) {
