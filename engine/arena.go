@@ -10,7 +10,7 @@ import (
 
 // arena gives memtables their chunks: those of the pool while the share has
 // room, and mappings of their own for what cannot be refused (a record that is
-// in the log already) or is larger than the pool's.
+// in the log already) or is no size of the pool's: large values.
 type arena struct {
 	pool  *mem.ChunkPool
 	share *mem.Share
@@ -25,7 +25,7 @@ func newArena(share *mem.Share) *arena {
 
 // Alloc implements memtable.Allocator.
 func (a *arena) Alloc(n int, force bool) []byte {
-	if n <= mem.MaxChunk {
+	if n <= mem.MaxChunk && n&(n-1) == 0 {
 		if b, ok := a.pool.TryGet(n); ok {
 			return b
 		}

@@ -12,8 +12,9 @@ import (
 // concurrent use.
 type Allocator interface {
 	// Alloc returns a chunk of n bytes, aligned to 8; n is a multiple of 4096,
-	// a power of two up to 2 MiB or larger than that. It need not be zeroed. If
-	// the budget is exhausted it returns nil, unless force is set.
+	// and a power of two up to 2 MiB unless it is for one large value. It need
+	// not be zeroed. If the budget is exhausted it returns nil, unless force is
+	// set.
 	Alloc(n int, force bool) []byte
 	// Free takes back a chunk that Alloc returned.
 	Free(chunk []byte)
