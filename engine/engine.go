@@ -27,8 +27,15 @@ type Engine struct {
 	manifest *manifest.Manifest
 	cache    *cache.Cache
 	arena    *arena
-	memory   *mem.Share
-	logger   *slog.Logger
+	memory   *mem.Share // of memtables
+	metadata *mem.Share
+
+	cacheLimit int64        // bytes, of the share
+	mapped     atomic.Int64 // bytes of files that mode auto maps
+	cacheMu    sync.Mutex   // protects cacheNow
+	cacheNow   int64        // the cache's limit
+
+	logger *slog.Logger
 
 	tables   atomic.Pointer[map[schema.TableID]*table]
 	schemaMu chan struct{} // one slot: one ApplySchema, Truncate or Close at a time

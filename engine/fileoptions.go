@@ -48,23 +48,3 @@ func codecOf(compression map[string]string) sstable.Codec {
 	}
 	return sstable.None
 }
-
-// openOptions are how a file of the table is read.
-func (e *Engine) openOptions(size int64, id uint64) sstable.OpenOptions {
-	o := sstable.OpenOptions{Cache: e.cache, FileID: id, Access: sstable.AccessDirect}
-	switch e.opts.Access {
-	case AccessMmap:
-		o.Access = sstable.AccessMmap
-	case AccessAuto:
-		// A file that fits into a small part of the cache's free share is
-		// mapped and populated; its blocks then cost no read.
-		s := e.cache.Stats()
-		if size <= mapAtMost && size*4 <= s.Limit-s.Bytes {
-			o.Access, o.Populate = sstable.AccessMmap, true
-		}
-	}
-	return o
-}
-
-// mapAtMost bounds a file that mode auto maps.
-const mapAtMost = 64 << 20

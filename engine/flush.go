@@ -177,11 +177,8 @@ func (e *Engine) flushLoop() {
 			return
 		case <-e.flushWake:
 		}
-		for e.memory.Used() >= e.opts.MemtableSize || e.logPinned() != nil {
-			t := e.logPinned()
-			if t == nil {
-				t = e.largest()
-			}
+		for {
+			t := e.toFlush()
 			if t == nil {
 				break
 			}
@@ -200,9 +197,27 @@ func (e *Engine) flushLoop() {
 	}
 }
 
-// largest is the table whose memtables hold most.
-func (e *Engine) largest() *table {
-	var best *table
+// toFlush is the table to flush next, or nil.
+func (e *Engine) toFlush() *table {
+	if t := e.logPinned(); t != nil {
+		return t
+	}
+	used := e.memory.Used()
+	if used < e.opts.MemtableSize {
+		return nil
+	}
+	t, active := e.largest()
+	// Memory of memtables that are flushed and still read is not freed by
+	// flushing others: without this a long read would make many tiny files.
+	if active < e.opts.MemtableSize/4 && used < e.memory.Limit() {
+		return nil
+	}
+	return t
+}
+
+// largest is the table whose memtables hold most, and what those of all tables
+// hold.
+func (e *Engine) largest() (best *table, all int64) {
 	var most int64
 	for _, t := range e.allTables() {
 		var n int64
@@ -216,8 +231,9 @@ func (e *Engine) largest() *table {
 		if n > most {
 			best, most = t, n
 		}
+		all += n
 	}
-	return best
+	return best, all
 }
 
 // logPinned is the table with the oldest unflushed record if the log is too

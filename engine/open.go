@@ -32,7 +32,7 @@ func Open(o Options) (*Engine, error) {
 		}
 	}
 	e := &Engine{
-		opts: o, logger: o.Log, memory: o.Budget.Share(mem.Memtable),
+		opts: o, logger: o.Log, memory: o.Budget.Share(mem.Memtable), metadata: o.Budget.Share(mem.Metadata),
 		schemaMu: make(chan struct{}, 1), failed: make(chan struct{}), closing: make(chan struct{}),
 		flushWake: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), space: make(chan struct{}),
 		tasks: map[uint64]*task{}, taskDone: make(chan struct{}),
@@ -45,11 +45,11 @@ func Open(o Options) (*Engine, error) {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	e.manifest = m
-	cacheBytes := o.Budget.Share(mem.Cache).Limit()
-	if o.NoCache {
-		cacheBytes = 0
+	if !o.NoCache {
+		e.cacheLimit = o.Budget.Share(mem.Cache).Limit()
 	}
-	e.cache = cache.New(cacheBytes)
+	e.cacheNow = e.cacheLimit
+	e.cache = cache.New(e.cacheLimit)
 	e.arena = newArena(e.memory)
 	if err := e.load(); err != nil {
 		e.abandon()
@@ -242,7 +242,7 @@ func (e *Engine) replayOne(t *table, pos commitlog.Position, r mutation.Record) 
 // replay. Its flushed position stays, so what is written now would be replayed
 // again by the next start if this one does not end; that changes nothing.
 func (e *Engine) flushReplayed() error {
-	t := e.largest()
+	t, _ := e.largest()
 	if t == nil {
 		return nil
 	}
@@ -309,11 +309,13 @@ func (t *table) openFile(id uint64) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := sstable.Open(e.opts.FS, path, e.openOptions(info.Size, id))
+	o := e.openOptions(info.Size, id)
+	r, err := sstable.Open(e.opts.FS, path, o)
 	if err != nil {
 		return nil, err
 	}
 	f := &file{Reader: r, id: id, size: info.Size, engine: e, path: path}
 	f.init()
+	e.charge(f, &o)
 	return f, nil
 }

@@ -39,6 +39,8 @@ type file struct {
 	created  uint32 // seconds since 1970, 0 for one that was there at the start
 	engine   *Engine
 	path     string
+	metadata int64       // bytes charged
+	mapped   int64       // bytes charged to the cache
 	obsolete atomic.Bool // the manifest does not name it any more
 }
 
@@ -47,6 +49,7 @@ func (f *file) drop() {
 		return
 	}
 	f.Reader.Close()
+	f.engine.discharge(f)
 	if f.obsolete.Load() {
 		f.engine.removeFile(f.path)
 	}
