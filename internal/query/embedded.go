@@ -3,7 +3,6 @@ package query
 import (
 	"context"
 
-	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/cql/exec"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/cql/plan"
@@ -136,11 +135,7 @@ func (p *Processor) embeddedPlan(s *Statement) (*plan.Plan, error) {
 			return pl, nil
 		}
 	}
-	stmt, err := cql.Parse(s.Text)
-	if err != nil {
-		return nil, err
-	}
-	pl, err := plan.Compile(stmt, snap, s.Keyspace)
+	pl, err := p.compile(s.Text, s.Keyspace, snap)
 	if err != nil || pl.Kind > plan.KindSelect {
 		return pl, err
 	}

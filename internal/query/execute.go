@@ -3,7 +3,6 @@ package query
 import (
 	"context"
 
-	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/cql/plan"
 	"github.com/ilion-db/ilion/internal/session"
@@ -196,20 +195,11 @@ func (p *Processor) answerSelect(ctx context.Context, r *session.Request, c *cal
 }
 
 func (p *Processor) answerSchema(ctx context.Context, r *session.Request, c *call, pl *plan.Plan) error {
-	var stmt cql.Statement
 	text, keyspace := string(r.Query.Text), r.Keyspace()
 	if st := preparedOf(r); st != nil {
 		text, keyspace = st.text, st.keyspace
 	}
-	event, err := p.change(ctx, c, pl, func() (*plan.Plan, error) {
-		var err error
-		if stmt == nil {
-			if stmt, err = cql.Parse(text); err != nil {
-				return nil, err
-			}
-		}
-		return plan.Compile(stmt, p.Schema(), keyspace)
-	})
+	event, err := p.change(ctx, c, pl, func() (*plan.Plan, error) { return p.compile(text, keyspace, p.Schema()) })
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,8 @@ type Virtual interface {
 	// Snapshot is the schema with the definitions of virtual tables added.
 	// Definitions of equal content should be the same pointers each time.
 	Snapshot(user *schema.Snapshot) *schema.Snapshot
+	// Described is Snapshot with the definitions as DESCRIBE prints them.
+	Described(user *schema.Snapshot) *schema.Snapshot
 	// Rows are the rows of a virtual table in the order of its primary key.
 	Rows(ctx context.Context, t *schema.Table) (exec.RowSource, error)
 }

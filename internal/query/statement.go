@@ -53,6 +53,9 @@ func (p *Processor) compile(text, keyspace string, snap *schema.Snapshot) (*plan
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := stmt.(*cql.Describe); ok && p.cfg.Virtual != nil {
+		snap = p.cfg.Virtual.Described(p.cluster.Schema())
+	}
 	return plan.Compile(stmt, snap, keyspace)
 }
 
