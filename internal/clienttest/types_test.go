@@ -165,16 +165,16 @@ func TestUserTypes(t *testing.T) {
 	}
 	forDrivers(t, func(t *testing.T, e *env) {
 		e.must("CREATE TYPE KS.address (street text, zip int)")
-		e.must("CREATE TABLE KS.u (k int PRIMARY KEY, home frozen<address>, work address, more map<text, frozen<address>>)")
+		e.must("CREATE TABLE KS.u (k int PRIMARY KEY, home frozen<address>, work tuple<int, frozen<address>>, more map<text, frozen<address>>)")
 		a, b := address{"Elm", 12345}, address{"Oak", 1}
-		e.must("INSERT INTO KS.u (k, home, work, more) VALUES (?, ?, ?, ?)", 1, a, b, map[string]address{"x": b})
-		e.must("UPDATE KS.u SET work.zip = 7 WHERE k = 1")
+		e.must("INSERT INTO KS.u (k, home, work, more) VALUES (?, ?, (?, ?), ?)", 1, a, 7, b, map[string]address{"x": b})
 		e.must("INSERT INTO KS.u (k, home) VALUES (2, {street: 'Elm', zip: 12345})")
 		var home, work address
+		var number int
 		var more map[string]address
-		e.one([]any{&home, &work, &more}, "SELECT home, work, more FROM KS.u WHERE k = 1")
-		if home != a || work != (address{"Oak", 7}) || more["x"] != b {
-			t.Errorf("got %v %v %v", home, work, more)
+		e.one([]any{&home, &number, &work, &more}, "SELECT home, work, more FROM KS.u WHERE k = 1")
+		if home != a || number != 7 || work != b || more["x"] != b {
+			t.Errorf("got %v %d %v %v", home, number, work, more)
 		}
 		e.one([]any{&home}, "SELECT home FROM KS.u WHERE k = 2")
 		if home != a {
