@@ -125,11 +125,11 @@ func manyTombstones(t *testing.T, n int64) {
 	defer e.Close()
 	w := newWatch(e)
 	old := uint32(clock.Real.Now().Unix()) - uint32(schema.DefaultOptions().GCGraceSeconds) - 100
-	all := func(make func(i int64) mutation.Record) {
+	all := func(record func(i int64) mutation.Record) {
 		c := &bulk{done: make(chan error, 1)}
 		c.left.Add(n)
 		for i := range n {
-			if err := e.Apply(context.Background(), []mutation.Record{make(i)}, true, c); err != nil {
+			if err := e.Apply(context.Background(), []mutation.Record{record(i)}, true, c); err != nil {
 				t.Fatal(err)
 			}
 		}
