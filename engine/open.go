@@ -316,6 +316,13 @@ func (t *table) openFile(id uint64) (*file, error) {
 	}
 	f := &file{Reader: r, id: id, size: info.Size, engine: e, path: path}
 	f.init()
+	if n := r.Properties().Counts.Partitions; n > 0 {
+		f.wide = r.Properties().RawBytes/n >= wideFrom
+	}
 	e.charge(f, &o)
 	return f, nil
 }
+
+// wideFrom is the average partition of a file, in bytes, from which on reads
+// of more than a row read ahead.
+const wideFrom = 64 << 10

@@ -140,7 +140,7 @@ func (r *reader) openRange(rng mutation.PartitionRange) {
 			continue
 		}
 		it := r.fileIter()
-		f.NewIter(it, sstable.IterOptions{Range: rng, Reverse: r.cmd.Reverse, CacheOnly: r.memoryOnly, FillCache: true, ReadAhead: true})
+		f.NewIter(it, sstable.IterOptions{Range: rng, Reverse: r.cmd.Reverse, CacheOnly: r.memoryOnly, FillCache: true, ReadAhead: !r.cmd.Reverse})
 		r.sources = append(r.sources, it)
 	}
 }
@@ -187,7 +187,7 @@ func (r *reader) openKey(key *mutation.Key) {
 func (r *reader) openFile(it *sstable.Iter, f *file) {
 	f.NewIter(it, sstable.IterOptions{
 		Range:   mutation.PartitionRange{Start: &r.low, End: &r.high},
-		Reverse: r.cmd.Reverse, CacheOnly: r.memoryOnly, FillCache: true,
+		Reverse: r.cmd.Reverse, CacheOnly: r.memoryOnly, FillCache: true, ReadAhead: f.wide && !r.single && !r.cmd.Reverse,
 	})
 }
 

@@ -39,6 +39,7 @@ type file struct {
 	created  uint32 // seconds since 1970, 0 for one that was there at the start
 	engine   *Engine
 	path     string
+	wide     bool        // partitions take many blocks on average
 	metadata int64       // bytes charged
 	mapped   int64       // bytes charged to the cache
 	obsolete atomic.Bool // the manifest does not name it any more
