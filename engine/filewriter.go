@@ -36,6 +36,9 @@ func (w *fileWriter) begin() error {
 	}
 	w.id = e.nextFile.Add(1) - 1
 	w.name = fmt.Sprintf("%s/%d.sst", dir, w.id)
+	// What is written past the page cache enters ours, so that a flush or a
+	// compaction does not make hot rows cold.
+	w.options.Cache, w.options.FileID = e.cache, w.id
 	var err error
 	w.w, err = sstable.NewWriter(e.opts.FS, w.name, w.options)
 	return err
