@@ -47,6 +47,28 @@ type IdentityFile struct {
 	stopped error
 }
 
+// ReadIdentity returns the identity of the data directory, or an error that is
+// vfs.ErrNotExist if it has none, and changes nothing. ClusterName must be that
+// of the directory.
+func ReadIdentity(fs vfs.FS, dataDir, clusterName string) (Identity, error) {
+	name := path.Join(dataDir, identityName)
+	p, err := vfs.ReadFile(fs, name, maxIdentity)
+	if err != nil {
+		return Identity{}, fmt.Errorf("metadata: %w", err)
+	}
+	id, err := decodeIdentity(name, p)
+	if err != nil {
+		return Identity{}, err
+	}
+	if id.ClusterName != clusterName {
+		return Identity{}, fmt.Errorf("metadata: %s belongs to cluster %q, not to %q", dataDir, id.ClusterName, clusterName)
+	}
+	if id.FormatLevel > FormatLevel || id.FormatLevel == 0 {
+		return Identity{}, fmt.Errorf("%w: %s is written in format level %d, this version reads up to %d", ErrUnknownFeature, dataDir, id.FormatLevel, FormatLevel)
+	}
+	return id, nil
+}
+
 // OpenIdentity reads the identity of the data directory, or makes one if the
 // directory has no metadata either, and raises the boot count. What it returns
 // is durable. ClusterName must be that of the directory.
@@ -56,24 +78,13 @@ func OpenIdentity(fs vfs.FS, dataDir, clusterName string, src *rand.Source) (*Id
 	if len(clusterName) > maxClusterName {
 		return nil, fmt.Errorf("metadata: the cluster's name has %d bytes, at most %d are possible", len(clusterName), maxClusterName)
 	}
-	p, err := vfs.ReadFile(fs, f.name, maxIdentity)
-	switch {
-	case errors.Is(err, vfs.ErrNotExist):
-		if err := f.create(dataDir, clusterName, src); err != nil {
-			return nil, err
-		}
-	case err != nil:
-		return nil, fmt.Errorf("metadata: %w", err)
-	default:
-		if f.id, err = decodeIdentity(f.name, p); err != nil {
-			return nil, err
-		}
+	var err error
+	f.id, err = ReadIdentity(fs, dataDir, clusterName)
+	if errors.Is(err, vfs.ErrNotExist) {
+		err = f.create(dataDir, clusterName, src)
 	}
-	if f.id.ClusterName != clusterName {
-		return nil, fmt.Errorf("metadata: %s belongs to cluster %q, not to %q", dataDir, f.id.ClusterName, clusterName)
-	}
-	if f.id.FormatLevel > FormatLevel || f.id.FormatLevel == 0 {
-		return nil, fmt.Errorf("%w: %s is written in format level %d, this version reads up to %d", ErrUnknownFeature, dataDir, f.id.FormatLevel, FormatLevel)
+	if err != nil {
+		return nil, err
 	}
 	f.id.BootCount++
 	if err := vfs.WriteFileAtomic(fs, f.name, appendIdentity(nil, &f.id)); err != nil {

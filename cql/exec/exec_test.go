@@ -261,6 +261,10 @@ func TestPaging(t *testing.T) {
 		}
 	}
 	d.run("DELETE FROM t WHERE k = 5 AND c > 2 AND c < 6")
+	d.run("CREATE TABLE single (k int PRIMARY KEY, v int)")
+	for k := range 20 {
+		d.run(fmt.Sprintf("INSERT INTO single (k, v) VALUES (%d, %d)", k, k))
+	}
 	for _, text := range []string{
 		"SELECT * FROM t", "SELECT k, c FROM t LIMIT 17", "SELECT * FROM t PER PARTITION LIMIT 3",
 		"SELECT * FROM t PER PARTITION LIMIT 2 LIMIT 9", "SELECT DISTINCT k, s FROM t",
@@ -272,6 +276,7 @@ func TestPaging(t *testing.T) {
 		"SELECT count(*) FROM t", "SELECT k, s, count(*), max(v) FROM t GROUP BY k", "SELECT k, c, count(v) FROM t GROUP BY k, c LIMIT 13",
 		"SELECT k, count(*) FROM t WHERE v > 2 GROUP BY k LIMIT 3 ALLOW FILTERING",
 		"SELECT * FROM t WHERE k IN (3, 6, 2) PER PARTITION LIMIT 2",
+		"SELECT * FROM single", "SELECT * FROM single WHERE v > 7 ALLOW FILTERING", "SELECT * FROM single WHERE k IN (3, 6, 2, 9)",
 	} {
 		d.page = 0
 		want := d.run(text)

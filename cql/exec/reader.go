@@ -323,7 +323,8 @@ func (r *Reader) mark(p *mutation.Partition, it *mutation.Item) {
 	if r.rowsSeen {
 		e.flags |= flagRowsSeen
 	}
-	if it == nil || r.partitionDone() {
+	// A row without clustering columns is the only one of its partition.
+	if it == nil || it.Kind == mutation.ItemRow && len(it.Clustering) == 0 || r.partitionDone() {
 		e.flags |= flagAfterPartition
 		return
 	}

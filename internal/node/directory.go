@@ -32,10 +32,15 @@ func (n *Node) openDirectory() error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	n.lock = lock
-	if n.identityFile, err = metadata.OpenIdentity(fs, dir, c.ClusterName, n.opts.Rand); err != nil {
+	// A directory that is refused stays as it was: nothing is written before
+	// its identity and its place are known to be ours.
+	n.identity, err = metadata.ReadIdentity(fs, dir, c.ClusterName)
+	if errors.Is(err, vfs.ErrNotExist) {
+		err = n.openIdentity()
+	}
+	if err != nil {
 		return err
 	}
-	n.identity = n.identityFile.Identity()
 	n.meta, err = metadata.Open(fs, dir+"/metadata", metadata.Options{
 		Generation: n.identity.Generation,
 		HostID:     n.identity.HostID,
@@ -44,7 +49,21 @@ func (n *Node) openDirectory() error {
 	if err != nil {
 		return err
 	}
-	return n.register()
+	if err := n.register(); err != nil {
+		return err
+	}
+	if n.identityFile == nil {
+		return n.openIdentity()
+	}
+	return nil
+}
+
+// openIdentity counts this start, or the first one.
+func (n *Node) openIdentity() (err error) {
+	if n.identityFile, err = metadata.OpenIdentity(n.opts.FS, n.opts.Config.DataDir, n.opts.Config.ClusterName, n.opts.Rand); err == nil {
+		n.identity = n.identityFile.Identity()
+	}
+	return err
 }
 
 // register makes this node the member that it is: its tokens are chosen at the
@@ -56,7 +75,7 @@ func (n *Node) register() error {
 			continue
 		}
 		if m.DC != c.DC || m.Rack != c.Rack {
-			return fmt.Errorf("this directory belongs to data centre %q, rack %q; starting it as %q, %q would misplace its data", m.DC, m.Rack, c.DC, c.Rack)
+			return fmt.Errorf("data directory %s belongs to data centre %q, rack %q; starting it as %q, %q would misplace its data", c.DataDir, m.DC, m.Rack, c.DC, c.Rack)
 		}
 		n.tokens = m.Tokens
 		return nil

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -83,10 +82,13 @@ const (
 	replyEvent
 )
 
-var requestPool = sync.Pool{New: func() any { return new(Request) }}
-
+// newRequest takes a record of the server's own: what its handler keeps in
+// State is worth nothing to the handler of another server.
 func newRequest(c *Conn, h native.Header, now int64) *Request {
-	r := requestPool.Get().(*Request)
+	r, _ := c.srv.requests.Get().(*Request)
+	if r == nil {
+		r = new(Request)
+	}
 	r.Conn, r.Opcode, r.Version, r.stream = c, h.Opcode, h.Version, h.Stream
 	r.Tracing = h.Flags&native.FlagTracing != 0
 	r.Received, r.Deadline = now, now+int64(c.srv.cfg.RequestTimeout)
@@ -98,6 +100,7 @@ func (r *Request) recycle() {
 	if r.chunk != nil {
 		r.chunk.release()
 	}
+	pool := &r.Conn.srv.requests
 	// The decoded structs are reset when they are filled the next time.
 	r.Conn, r.Prepared, r.Payload, r.chunk, r.next = nil, nil, nil, nil, nil
 	r.cost, r.group = 0, 0
@@ -107,7 +110,7 @@ func (r *Request) recycle() {
 	}
 	r.reply = reply{head: head[:0], body: body[:0]}
 	r.settled.Store(false)
-	requestPool.Put(r)
+	pool.Put(r)
 }
 
 // Params are the parameters of the QUERY, EXECUTE or BATCH.

@@ -42,6 +42,8 @@ type Server struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // readers and the sweeper
 
+	requests sync.Pool // *Request
+
 	mu       sync.Mutex // protects what follows
 	listener net.Listener
 	conns    map[uint64]*Conn
