@@ -31,7 +31,7 @@ func TestPackageComments(t *testing.T) {
 		switch {
 		case where == "":
 			t.Errorf("package %s says nowhere what it is", pkg)
-		case files[pkg] > 1 && !strings.HasSuffix(where, "/doc.go") && !strings.HasSuffix(where, "/main.go"):
+		case files[pkg] > 1 && !strings.HasSuffix("/"+where, "/doc.go") && !strings.HasSuffix(where, "/main.go"):
 			t.Errorf("%s: the package comment belongs into doc.go", where)
 		}
 	}
