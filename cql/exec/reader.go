@@ -20,6 +20,9 @@ const (
 // another.
 const maxPeek = 64
 
+// maxKeptCells is how many cells of collections a Reader keeps room for.
+const maxKeptCells = 4096
+
 // checkEvery is how many rows pass between calls of Limits.Check.
 const checkEvery = 256
 
@@ -151,6 +154,9 @@ func (r *Reader) finish() ([]byte, Result, error) {
 		r.end.table, r.end.fingerprint, r.end.remaining = r.q.Select.Table.ID, r.q.Select.Fingerprint, r.remaining
 		r.state = r.end.appendState(r.state[:0], r.macKey)
 		res.PagingState = r.state
+	}
+	if cap(r.row.arena) > DefaultPageBytes || cap(r.row.cells) > maxKeptCells {
+		r.row.arena, r.row.cells = nil, nil
 	}
 	dst := r.dst
 	r.dst, r.src, r.q, r.resumed = nil, nil, nil, false

@@ -141,7 +141,7 @@ func (bt *Batch) Bind(b *Binder, values func(statement int) []Value, o *Options)
 
 // batchKeys notes the partitions that one statement writes.
 func (m *Modification) batchKeys(b *Binder, i int, values []Value, o *Options) error {
-	b.values, b.opts = values, o
+	b.values, b.opts, b.columns = values, o, nil
 	s, stamped, err := m.stamp(&b.binding)
 	if err != nil {
 		return err
@@ -179,9 +179,9 @@ func (bt *Batch) write(b *Binder, values func(int) []Value, o *Options) error {
 		b.begin(table.ID, bt.statements[first.statement].epoch, first.key, first.stamp.ts, stamped)
 		for i := range entries[:n] {
 			e := &entries[i]
-			b.values, b.opts = values(e.statement), o
+			b.values, b.opts, b.columns = values(e.statement), o, nil
 			if err := bt.statements[e.statement].write(b, e.key, &e.stamp); err != nil {
-				b.free = append(b.free, b.builder.Finish())
+				b.release(b.builder.Finish())
 				return err
 			}
 		}
@@ -207,7 +207,7 @@ func (bt *Batch) checkSize(b *Binder, records []mutation.Record) error {
 	switch {
 	case size > BatchFailSize:
 		for _, r := range records {
-			b.free = append(b.free, r)
+			b.release(r)
 		}
 		b.Records = b.Records[:len(b.Records)-len(records)]
 		return invalid("Batch too large")

@@ -13,6 +13,9 @@ import (
 // next statement.
 const maxKeptRecord = 64 << 10
 
+// maxKeptRecords is how many buffers a Binder keeps.
+const maxKeptRecords = 16
+
 // Binder turns modifications and values into records. It is reused: after
 // Reset it allocates nothing for plain writes. It belongs to one goroutine at a
 // time.
@@ -42,16 +45,18 @@ func NewBinder(env *Env) *Binder { return &Binder{binding: binding{env: env}} }
 // Reset forgets the records and takes their memory back.
 func (b *Binder) Reset() {
 	for _, r := range b.Records {
-		if cap(r) <= maxKeptRecord {
-			b.free = append(b.free, r)
-		}
+		b.release(r)
 	}
 	clear(b.Records)
 	b.Records, b.Atomic, b.Warnings = b.Records[:0], false, nil
 	b.listSeq = 0
 	b.values, b.opts = nil, nil
-	if cap(b.arena) > maxKeptRecord {
-		b.arena = nil
+}
+
+// release takes back the buffer of a record that nobody has.
+func (b *Binder) release(r mutation.Record) {
+	if cap(r) <= maxKeptRecord && len(b.free) < maxKeptRecords {
+		b.free = append(b.free, r)
 	}
 }
 
@@ -120,7 +125,7 @@ func (m *Modification) bindKeys(b *Binder, s *stamp, stamped bool) error {
 func (m *Modification) record(b *Binder, k mutation.Key, s *stamp, stamped bool) error {
 	b.begin(m.Table.ID, m.epoch, k, s.ts, stamped)
 	if err := m.write(b, k, s); err != nil {
-		b.free = append(b.free, b.builder.Finish())
+		b.release(b.builder.Finish())
 		return err
 	}
 	b.end()
@@ -139,7 +144,7 @@ func (b *Binder) end() {
 	empty := b.builder.Empty()
 	r := b.builder.Finish()
 	if empty {
-		b.free = append(b.free, r)
+		b.release(r)
 		return
 	}
 	b.Records = append(b.Records, r)

@@ -67,6 +67,6 @@
 //
 // # What it does not do
 //
-// Conditional writes, counters, JSON, indexes, views, user functions and roles
+// Conditional writes, counters, indexes, views, user functions and roles
 // are refused by name.
 package plan

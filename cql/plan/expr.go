@@ -23,6 +23,7 @@ const (
 	ExprTTL
 	ExprElement
 	ExprField
+	ExprJSON
 	ExprTuple
 	ExprAggregate
 )
@@ -39,6 +40,7 @@ type Expr struct {
 	// Aggregate is set for ExprAggregate.
 	Aggregate Aggregate
 
+	names []string // ExprJSON
 	value []byte
 	term  *term
 	fn    *function
@@ -82,6 +84,8 @@ func (e *Expr) eval(b *binding, row Row) ([]byte, error) {
 		return e.evalCell(b, row), nil
 	case ExprElement:
 		return e.evalElement(b, row)
+	case ExprJSON:
+		return e.evalJSON(b, row)
 	case ExprField:
 		return e.evalField(b, row)
 	case ExprTuple:
@@ -211,6 +215,9 @@ func elementAt(t *schema.Type, value, key []byte) []byte {
 
 // callTerm compiles what is not a literal: a function call, arithmetic, a cast.
 func (c *compiler) callTerm(e cql.Term, name string, t *schema.Type) (*term, error) {
+	if call, ok := e.(*cql.FunctionCall); ok && t != nil && (call.Name.Name == "from_json" || call.Name.Name == "fromjson") {
+		return c.fromJSONTerm(call, name, t)
+	}
 	c.hint = t
 	x, err := c.expr(e, exprTerm)
 	c.hint = nil

@@ -44,7 +44,7 @@ var aliases = map[string]string{
 	"todate": "to_date", "totimestamp": "to_timestamp", "tounixtimestamp": "to_unix_timestamp",
 	"mintimeuuid": "min_timeuuid", "maxtimeuuid": "max_timeuuid",
 	"currenttimestamp": "current_timestamp", "currentdate": "current_date",
-	"currenttime": "current_time", "currenttimeuuid": "current_timeuuid",
+	"currenttime": "current_time", "tojson": "to_json", "currenttimeuuid": "current_timeuuid",
 }
 
 // functionDisplay is a function's name as messages and result columns show it.
@@ -95,6 +95,9 @@ func resolve(name cql.Name, args []argument) (*function, error) {
 	if list == nil && len(args) == 1 && args[0].typ != nil {
 		if f := collectionFunction(n, args[0].typ); f != nil {
 			return f, nil
+		}
+		if n == "to_json" {
+			return toJSON(args[0].typ), nil
 		}
 	}
 	if list == nil || name.Keyspace != "" && name.Keyspace != "system" {

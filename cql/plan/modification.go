@@ -43,7 +43,7 @@ func (m *Modification) HasTimestamp() bool { return m.timestamp != nil }
 
 func (c *compiler) insert(s *cql.Insert) (*Modification, error) {
 	if s.JSON != nil {
-		return nil, unsupported("INSERT JSON")
+		return c.insertJSON(s)
 	}
 	if err := c.writable(s.Table); err != nil {
 		return nil, err

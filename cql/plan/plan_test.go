@@ -134,7 +134,10 @@ var refusals = [][2]string{
 	{"INSERT INTO t (k, c1, c2) VALUES (1, null, 'a')", "Invalid null value in condition for column c1"},
 	{"INSERT INTO p (a, b) VALUES (1, '')", ""},
 	{"INSERT INTO t (k, c1, c2) VALUES (1, 1, 'a') IF NOT EXISTS", "A conditional write (IF NOT EXISTS) is not supported yet"},
-	{"INSERT INTO t JSON '{}'", "INSERT JSON is not supported yet"},
+	{"INSERT INTO t JSON '{\"k\": 1}'", "Invalid null value in condition for column c1"},
+	{"INSERT INTO t JSON '{\"nope\": 1}'", "JSON values map contains unrecognized column: nope"},
+	{"INSERT INTO coll JSON '{\"k\": \"a\"}'", "Error decoding JSON value for k: Unable to make int from 'a'"},
+	{"INSERT INTO coll JSON '[]'", "Could not decode JSON string as a map. (String was: [])"},
 	{"INSERT INTO cnt (k, n) VALUES (1, 1)", "INSERT statements are not allowed on counter tables, use UPDATE instead"},
 
 	// UPDATE and DELETE.
@@ -228,7 +231,8 @@ var refusals = [][2]string{
 	{"SELECT CAST(v AS int) FROM t", "text cannot be cast to int"},
 	{"SELECT sum(v) FROM t", "Invalid call to function system.sum, none of its type signatures match"},
 	{"SELECT token(k), w + 1, -w, max(w) FROM t", ""},
-	{"SELECT JSON * FROM t", "SELECT JSON is not supported yet"},
+	{"SELECT JSON * FROM t", ""},
+	{"SELECT JSON count(*) FROM t", "SELECT JSON with aggregates is not supported yet"},
 	{"SELECT v + 1 FROM t", "the '+' operation is not supported between v and 1"},
 
 	// What this version cannot do, by name.

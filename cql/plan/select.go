@@ -89,6 +89,11 @@ func (c *compiler) selectPlan(s *cql.Select) (*Select, error) {
 			return nil, err
 		}
 	}
+	if s.JSON {
+		if err := c.selectJSON(out); err != nil {
+			return nil, err
+		}
+	}
 	if err := c.limits(s, out); err != nil {
 		return nil, err
 	}
@@ -123,8 +128,6 @@ func slotsByID(t *schema.Table, slots []*schema.Column) []int32 {
 
 func (c *compiler) refuseSelect(s *cql.Select) error {
 	switch {
-	case s.JSON:
-		return unsupported("SELECT JSON")
 	case len(s.Options) > 0:
 		return unsupported("SELECT ... WITH")
 	}
@@ -420,6 +423,9 @@ func fingerprint(t *schema.Table, s *cql.Select) uint64 {
 	}
 	if s.Star {
 		flags[1] = 1
+	}
+	if s.JSON {
+		flags[1] |= 2
 	}
 	for _, o := range s.OrderBy {
 		if o.Desc {

@@ -18,6 +18,7 @@ const (
 	termBind
 	termCompound // collection, tuple or vector with parts that are not constant
 	termCall
+	termJSON // a column of INSERT JSON
 )
 
 // term is a compiled right-hand side: it yields bytes of its type without
@@ -29,7 +30,9 @@ type term struct {
 	value []byte  // termConst: nil is null
 	elems []*term // termCompound: elements; of a map keys and values in turn
 	call  *Expr   // termCall
-	name  string  // of the receiver, for messages
+	doc   *document
+	unset bool   // termJSON: a column that is not given is unset, not null
+	name  string // of the receiver, for messages
 }
 
 // binding is what terms are evaluated against.
@@ -40,10 +43,17 @@ type binding struct {
 	arena  []byte // grows only; slices of it stay valid
 
 	stampBuf stamp
+	// columns are those of doc, decoded.
+	doc     *document
+	columns map[string]any
 }
 
 func (b *binding) start(values []Value, o *Options) {
 	b.values, b.opts, b.arena = values, o, b.arena[:0]
+	b.doc, b.columns = nil, nil
+	if cap(b.arena) > maxKeptRecord {
+		b.arena = nil
+	}
 }
 
 // eval yields the value of t. A value that a client bound has been validated.
@@ -63,6 +73,8 @@ func (t *term) eval(b *binding) (Value, error) {
 			v.Bytes = sortedForm(t.typ, v.Bytes)
 		}
 		return v, nil
+	case termJSON:
+		return t.doc.value(b, t)
 	case termCall:
 		p, err := t.call.evalConst(b)
 		return Value{Bytes: p}, err

@@ -1,0 +1,140 @@
+package exec_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ilion-db/ilion/cql/exec"
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/mutation/mutationtest"
+)
+
+// wide is a database with a partition of many rows.
+func wide(t *testing.T) *db {
+	d := newDB(t)
+	d.run("CREATE TABLE t (k int, c int, v text, PRIMARY KEY (k, c))")
+	for c := range 200 {
+		d.run(fmt.Sprintf("INSERT INTO t (k, c, v) VALUES (1, %d, '%s')", c, strings.Repeat("x", 100)))
+	}
+	return d
+}
+
+func TestPageBytes(t *testing.T) {
+	d := wide(t)
+	want := d.run("SELECT * FROM t")
+	d.page, d.reader.Limits = 1000, exec.Limits{PageBytes: 1000}
+	if got := d.run("SELECT * FROM t"); got != want || d.pages < 20 {
+		t.Errorf("%d pages", d.pages)
+	}
+	d.page = 0
+	if d.run("SELECT * FROM t"); d.pages != 1 {
+		t.Errorf("%d pages of a query that is not paged", d.pages)
+	}
+	d.reader.Limits = exec.Limits{MaxBytes: 1000}
+	d.fails("SELECT * FROM t", "The result is larger than 1000 bytes; use paging or a LIMIT")
+}
+
+func TestTombstonesEndPages(t *testing.T) {
+	d := wide(t)
+	for c := range 190 {
+		d.run(fmt.Sprintf("DELETE FROM t WHERE k = 1 AND c = %d", c))
+	}
+	d.page, d.reader.Limits = 5, exec.Limits{ScanBytes: 500}
+	if got := d.run("SELECT c FROM t"); strings.Count(got, "\n") != 9 || d.pages < 5 {
+		t.Errorf("%d pages:\n%s", d.pages, got)
+	}
+	if got := d.run("SELECT c FROM t WHERE k = 1 ORDER BY c DESC"); strings.Count(got, "\n") != 9 {
+		t.Errorf("reversed:\n%s", got)
+	}
+	d.want("SELECT count(*) FROM t", "10")
+}
+
+func TestInlineRowsAndCheck(t *testing.T) {
+	d := wide(t)
+	d.reader.Limits = exec.Limits{InlineRows: 32}
+	if _, err := d.try("SELECT * FROM t"); !errors.Is(err, mutation.ErrWouldBlock) {
+		t.Error(err)
+	}
+	d.run("SELECT * FROM t WHERE k = 1 LIMIT 20")
+	stop := errors.New("stop")
+	for c := range 100 {
+		d.run(fmt.Sprintf("INSERT INTO t (k, c) VALUES (1, %d)", 1000+c))
+	}
+	d.reader.Limits = exec.Limits{Check: func() error { return stop }}
+	if _, err := d.try("SELECT count(*) FROM t"); !errors.Is(err, stop) {
+		t.Error(err)
+	}
+}
+
+// A page that failed for want of memory can be made again.
+func TestPageAgain(t *testing.T) {
+	d := wide(t)
+	p, err := d.compile("SELECT c FROM t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.page = 10
+	var out []string
+	var state []byte
+	for {
+		if err := p.Select.Bind(d.query, nil, d.options()); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.reader.Resume(d.query, state); err != nil {
+			t.Fatal(err)
+		}
+		src := d.source(&d.query.Command).(*chosen)
+		model := src.Source.(*mutationtest.Source)
+		model.Fail, model.Steps = mutation.ErrWouldBlock, 5
+		head := []byte("head")
+		dst, _, err := d.reader.Page(d.query, src, head)
+		if !errors.Is(err, mutation.ErrWouldBlock) || len(dst) != len(head) {
+			t.Fatal(len(dst), err)
+		}
+		dst, res, err := d.reader.Page(d.query, d.source(&d.query.Command), head)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, d.format(p, dst[len(head):], res.Rows)...)
+		if res.PagingState == nil {
+			break
+		}
+		state = slices.Clone(res.PagingState)
+	}
+	d.page = 0
+	if want := d.run("SELECT c FROM t"); strings.Join(out, "\n") != want {
+		t.Errorf("got %v", out)
+	}
+}
+
+func TestForeignState(t *testing.T) {
+	d := wide(t)
+	d.run("CREATE TABLE u (k int PRIMARY KEY)")
+	d.page = 10
+	p, _ := d.compile("SELECT c FROM t")
+	if err := p.Select.Bind(d.query, nil, d.options()); err != nil {
+		t.Fatal(err)
+	}
+	_ = d.reader.Resume(d.query, nil)
+	_, res, err := d.reader.Page(d.query, d.source(&d.query.Command), nil)
+	if err != nil || res.PagingState == nil {
+		t.Fatal(err)
+	}
+	state := slices.Clone(res.PagingState)
+	for _, text := range []string{"SELECT k FROM u", "SELECT v FROM t", "SELECT c FROM t WHERE token(k) = 5"} {
+		p, _ := d.compile(text)
+		if err := p.Select.Bind(d.query, nil, d.options()); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.reader.Resume(d.query, state); err == nil {
+			t.Errorf("%s took the state of another statement", text)
+		}
+	}
+	state[3] ^= 1
+	if err := d.reader.Resume(d.query, state); err == nil || err.Error() != "Invalid value for the paging state" {
+		t.Error(err)
+	}
+}
