@@ -259,6 +259,22 @@ func (l *Log) Head() Position {
 	return head
 }
 
+// Heads tells of several lanes what Head tells of one. A record of a segment
+// in heads was appended before the call if it lies below the position there;
+// one of another segment if that is below next. Records that are appended
+// while Heads runs may be either.
+func (l *Log) Heads() (heads []Position, next uint64) {
+	l.pool.mu.Lock()
+	next = l.pool.nextSeq
+	l.pool.mu.Unlock()
+	for _, lane := range l.lanes {
+		if p, ok := lane.head(); ok {
+			heads = append(heads, p)
+		}
+	}
+	return heads, next
+}
+
 // Discard tells that no record below pos is needed: the caller's manifest
 // durably says so (it is the next Options.Start). Segments wholly below are
 // used again, kept free or removed. pos never goes back.
