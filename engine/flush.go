@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/engine/manifest"
 	"github.com/ilion-db/ilion/engine/memtable"
 	"github.com/ilion-db/ilion/internal/fail"
@@ -73,14 +72,14 @@ func (t *table) noteFlush(size int64) {
 
 // flushOldest writes the oldest memtable and replaces it by its file. With the
 // last one, everything below pos is in files.
-func (t *table) flushOldest(pos commitlog.Position) error {
+func (t *table) flushOldest(pos manifest.Mark) error {
 	if len(t.current.Load().mems) > 2 {
 		return t.writeOldest(nil)
 	}
 	return t.writeOldest(&pos)
 }
 
-func (t *table) writeOldest(flushed *commitlog.Position) error {
+func (t *table) writeOldest(flushed *manifest.Mark) error {
 	e := t.engine
 	v := t.current.Load()
 	m := v.mems[len(v.mems)-1]

@@ -203,7 +203,7 @@ func (e *Engine) replay(state *manifest.State) error {
 		if t == nil {
 			return nil // dropped
 		}
-		if s := state.Tables[t.id]; s != nil && (pos.Less(s.Flushed) || pos.Less(s.Truncated)) {
+		if s := state.Tables[t.id]; s != nil && (s.Flushed.Below(pos) || s.Truncated.Below(pos)) {
 			return nil
 		}
 		records++
@@ -262,7 +262,7 @@ func (e *Engine) replayBounds(state *manifest.State) (start commitlog.Position, 
 		if s == nil {
 			return commitlog.Position{}, lastSegment(state)
 		}
-		low = min(low, max(pack(s.Flushed), pack(s.Truncated)))
+		low = min(low, max(pack(s.Flushed.Low), pack(s.Truncated.Low)))
 	}
 	if low == noPosition {
 		low = 0
@@ -272,7 +272,7 @@ func (e *Engine) replayBounds(state *manifest.State) (start commitlog.Position, 
 
 func lastSegment(state *manifest.State) (last uint64) {
 	for _, t := range state.Tables {
-		last = max(last, t.Flushed.Segment, t.Truncated.Segment)
+		last = max(last, t.Flushed.Last(), t.Truncated.Last())
 	}
 	return last
 }

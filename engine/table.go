@@ -8,6 +8,7 @@ import (
 
 	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/compaction"
+	"github.com/ilion-db/ilion/engine/manifest"
 	"github.com/ilion-db/ilion/schema"
 )
 
@@ -41,7 +42,7 @@ type table struct {
 
 	// flushedTo separates what is in files from what is in mems[0]; protected
 	// by change, as is dirMade.
-	flushedTo commitlog.Position
+	flushedTo manifest.Mark
 	dirMade   bool
 
 	purge purgeBounds
@@ -106,23 +107,33 @@ func (t *table) newMemory() *memory {
 	return newMemory(t.engine.newMemtable(t.id))
 }
 
-// switchMemory puts a fresh memtable in front and returns the log position
+// switchMemory puts a fresh memtable in front and returns the mark in the log
 // that separates the two, with the old view's memtables. The caller holds
 // change.
-func (t *table) switchMemory() (commitlog.Position, bool) {
+func (t *table) switchMemory() (manifest.Mark, bool) {
 	fresh := t.newMemory()
 	t.mu.Lock()
 	v := t.current.Load()
 	if v.mems[0].Empty() {
 		t.mu.Unlock()
 		fresh.drop()
-		return commitlog.Position{}, false
+		return manifest.Mark{}, false
 	}
-	pos := t.engine.log.Head()
+	pos := t.engine.mark()
 	t.flushing.Store(min(t.flushing.Load(), t.first.Load()))
 	t.first.Store(noPosition)
 	t.publish(append([]*memory{fresh}, v.mems...), slices.Clone(v.files))
 	t.mu.Unlock()
 	fresh.drop() // the view holds it
 	return pos, true
+}
+
+// mark separates the records of the log so far from later ones. The caller
+// keeps out writes of the table that it is about.
+func (e *Engine) mark() manifest.Mark {
+	m := manifest.Mark{Low: e.log.Head()}
+	if e.opts.Lanes > 1 {
+		m.Heads, m.Next = e.log.Heads()
+	}
+	return m
 }

@@ -27,7 +27,7 @@ func (e *Engine) Truncate(ctx context.Context, id schema.TableID, epoch uint64, 
 	defer func() { <-t.change }()
 	fresh := t.newMemory()
 	t.mu.Lock()
-	pos := e.log.Head()
+	pos := e.mark()
 	before := t.first.Load()
 	t.flushing.Store(min(t.flushing.Load(), before))
 	t.first.Store(noPosition)

@@ -24,16 +24,16 @@
 //	+22  u16  zero
 //	+24  ..   payload: operations, each u8 kind | varint length | body
 //
-// Operations (bodies; "table" is 16 bytes, "position" u64 segment | u32 offset):
+// Operations (bodies; "table" is 16 bytes, "position" u64 segment | u32 offset,
+// "mark" position | u64 next segment | varint n | n positions, see Mark):
 //
 //	1 next file id   u64
 //	2 add file       table | u64 file id | u64 size
 //	3 remove file    table | u64 file id
-//	4 flushed        table | position: records below it are in files
-//	5 truncated      table | position | i64 microseconds
+//	4 flushed        table | mark: records below it are in files
+//	5 truncated      table | mark | i64 microseconds
 //	6 drop table     table
 //	7 purge bound    table | u32 highest local time ever purged at
-//	8 log incarnations and other opaque facts: varint length key | value
 //
 // An unknown operation is refused unless its kind has bit 7 set.
 //

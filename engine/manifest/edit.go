@@ -1,9 +1,12 @@
 package manifest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/internal/encoding"
@@ -49,14 +52,14 @@ func (e *Edit) RemoveFile(table schema.TableID, id uint64) {
 	e.add(opRemoveFile, binary.LittleEndian.AppendUint64(append([]byte(nil), table[:]...), id))
 }
 
-// Flushed says that the table's records below p are in files.
-func (e *Edit) Flushed(table schema.TableID, p commitlog.Position) {
-	e.add(opFlushed, appendPosition(append([]byte(nil), table[:]...), p))
+// Flushed says that the table's records below m are in files.
+func (e *Edit) Flushed(table schema.TableID, m Mark) {
+	e.add(opFlushed, m.append(append([]byte(nil), table[:]...)))
 }
 
-// Truncated says that the table's records below p are gone.
-func (e *Edit) Truncated(table schema.TableID, p commitlog.Position, at int64) {
-	b := appendPosition(append([]byte(nil), table[:]...), p)
+// Truncated says that the table's records below m are gone.
+func (e *Edit) Truncated(table schema.TableID, m Mark, at int64) {
+	b := m.append(append([]byte(nil), table[:]...))
 	e.add(opTruncated, binary.LittleEndian.AppendUint64(b, uint64(at)))
 }
 
@@ -113,10 +116,10 @@ func (s *State) applyOp(kind uint8, b *encoding.Reader) error {
 	case opRemoveFile:
 		delete(s.table(id).Files, b.U64())
 	case opFlushed:
-		s.table(id).Flushed = readPosition(b)
+		s.table(id).Flushed = readMark(b)
 	case opTruncated:
 		t := s.table(id)
-		t.Truncated = readPosition(b)
+		t.Truncated = readMark(b)
 		t.TruncatedAt = int64(b.U64())
 	case opDropTable:
 		delete(s.Tables, id)
@@ -133,16 +136,18 @@ func readPosition(b *encoding.Reader) commitlog.Position {
 	return commitlog.Position{Segment: b.U64(), Offset: b.U32()}
 }
 
-// snapshot is the edit that makes s from nothing.
+// snapshot is the edit that makes s from nothing, the same for equal states.
 func (s *State) snapshot() Edit {
 	var e Edit
 	e.NextFileID(s.NextFileID)
-	for id, t := range s.Tables {
-		for _, f := range t.Files {
-			e.AddFile(id, f)
+	ids := slices.SortedFunc(maps.Keys(s.Tables), func(a, b schema.TableID) int { return bytes.Compare(a[:], b[:]) })
+	for _, id := range ids {
+		t := s.Tables[id]
+		for _, n := range slices.Sorted(maps.Keys(t.Files)) {
+			e.AddFile(id, t.Files[n])
 		}
 		e.Flushed(id, t.Flushed)
-		if t.TruncatedAt != 0 {
+		if t.TruncatedAt != 0 || t.Truncated.Last() != 0 {
 			e.Truncated(id, t.Truncated, t.TruncatedAt)
 		}
 		if t.PurgedTo != 0 {

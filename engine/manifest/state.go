@@ -3,7 +3,6 @@ package manifest
 import (
 	"maps"
 
-	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/schema"
 )
 
@@ -16,10 +15,10 @@ type File struct {
 // Table is what the manifest knows of one table.
 type Table struct {
 	Files       map[uint64]File
-	Flushed     commitlog.Position // records below it are in files
-	Truncated   commitlog.Position // records below it are gone
-	TruncatedAt int64              // microseconds, 0 for never
-	PurgedTo    uint32             // highest local deletion time ever purged at
+	Flushed     Mark   // records below it are in files
+	Truncated   Mark   // records below it are gone
+	TruncatedAt int64  // microseconds, 0 for never
+	PurgedTo    uint32 // highest local deletion time ever purged at
 }
 
 // State is the content of a manifest.
