@@ -50,7 +50,9 @@ type Options struct {
 	// MemtableSize is the memory at which a flush starts, half of the
 	// memtables' share by default.
 	MemtableSize int64
-	BlockSize    int // of table files whose table does not say, 4 KiB by default
+	// BlockSize is that of table files whose table does not say; by default 4
+	// KiB, or 16 KiB with clustering columns.
+	BlockSize int
 	// NoCompaction leaves compaction to explicit calls.
 	NoCompaction bool
 	// ExplicitPurge purges nothing but what SetPurgeBound allows, for tables
@@ -75,7 +77,7 @@ func (o *Options) validate() error {
 		o.MemtableSize = o.Budget.Share(mem.Memtable).Limit() / 2
 	}
 	if o.BlockSize == 0 {
-		o.BlockSize = 4096
+		o.BlockSize = pointBlockSize
 	}
 	return nil
 }
