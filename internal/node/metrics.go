@@ -1,6 +1,15 @@
 package node
 
-import "github.com/ilion-db/ilion/internal/metrics"
+import (
+	rt "runtime/metrics"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/engine"
+	"github.com/ilion-db/ilion/internal/mem"
+	"github.com/ilion-db/ilion/internal/metrics"
+)
 
 // registerMetrics shows what the store and the memory budget count.
 func (n *Node) registerMetrics() {
@@ -32,9 +41,62 @@ func (n *Node) registerMetrics() {
 	counter("cache_hits", "Blocks found in the cache.", func() int64 { return int64(e.Stats().Cache.Hits) })
 	counter("cache_misses", "Blocks not found in the cache.", func() int64 { return int64(e.Stats().Cache.Misses) })
 	gauge("cache_bytes", "Memory of the block cache.", func() int64 { return e.Stats().Cache.Bytes })
+	logCounter := func(name, help string, f func(*commitlog.Stats) uint64) {
+		n.metrics.CounterFunc("ilion_commitlog_"+name+"_total", help, func() uint64 { s := e.Stats(); return f(&s.Log) })
+	}
+	logCounter("records", "Writes made durable.", func(s *commitlog.Stats) uint64 { return s.Records })
+	logCounter("written_bytes", "Bytes written to the commit log.", func(s *commitlog.Stats) uint64 { return s.DiskBytes })
+	logCounter("segments_recycled", "Segments of the commit log used again.", func(s *commitlog.Stats) uint64 { return s.SegmentsRecycled })
+	logCounter("no_space", "Times that a segment could not be made for want of space.", func(s *commitlog.Stats) uint64 { return s.NoSpace })
 	for _, s := range n.budget.Shares() {
 		label := metrics.Label{Name: "share", Value: s.Name()}
-		n.metrics.GaugeFunc("ilion_memory_used_bytes", "Memory in use, by share of the budget.", func() float64 { return float64(s.Used()) }, label)
+		n.metrics.GaugeFunc("ilion_memory_used_bytes", "Memory in use, by share of the budget.", func() float64 { return float64(n.memoryUsed(s)) }, label)
 		n.metrics.GaugeFunc("ilion_memory_limit_bytes", "Memory that may be used, by share of the budget.", func() float64 { return float64(s.Limit()) }, label)
 	}
+}
+
+// memoryUsed is what a share has in use. Some parts count for themselves and
+// not in their share.
+func (n *Node) memoryUsed(s *mem.Share) int64 {
+	switch s {
+	case n.budget.Share(mem.Cache):
+		return n.engine.Stats().Cache.Bytes
+	case n.budget.Share(mem.InFlight):
+		return n.session.InputBytes()
+	case n.budget.Share(mem.Heap):
+		return goMemory()
+	}
+	return s.Used()
+}
+
+// goMemory is what the Go runtime holds and its limit is about.
+func goMemory() int64 {
+	samples := []rt.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	rt.Read(samples)
+	return int64(samples[0].Value.Uint64() - samples[1].Value.Uint64())
+}
+
+// syncTimes shows the commit log's own histogram of its durable writes.
+type syncTimes struct{ engine *engine.Engine }
+
+var syncTimesDesc = prometheus.NewDesc("ilion_commitlog_sync_seconds",
+	"Time of a durable write of the commit log; the sum is estimated from the buckets.", nil, nil)
+
+func (s syncTimes) Describe(out chan<- *prometheus.Desc) { out <- syncTimesDesc }
+
+func (s syncTimes) Collect(out chan<- prometheus.Metric) {
+	const microsecond = 1e-6
+	var count uint64
+	var sum float64
+	buckets := map[float64]uint64{}
+	times := s.engine.Stats().Log.SyncTimes
+	for i, n := range times {
+		count += n
+		limit := float64(uint64(1)<<i) * microsecond
+		sum += float64(n) * limit * 3 / 4 // the middle of the bucket
+		if i < len(times)-1 {
+			buckets[limit] = count
+		}
+	}
+	out <- prometheus.MustNewConstHistogram(syncTimesDesc, count, sum, buckets)
 }

@@ -84,7 +84,7 @@ func (n *Node) serve() error {
 	n.query.OnEvent(n.session.Push)
 	n.admin, err = admin.Serve(n.httpListener, admin.Config{
 		Ready:   n.ready,
-		Metrics: []prometheus.Collector{n.metrics},
+		Metrics: []prometheus.Collector{n.metrics, syncTimes{n.engine}},
 		Version: n.opts.Version,
 	})
 	if err != nil {
