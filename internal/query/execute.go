@@ -15,6 +15,14 @@ const maxInlineText = 4096
 
 // TryExecute implements session.Handler.
 func (p *Processor) TryExecute(r *session.Request) session.Status {
+	status := p.tryExecute(r)
+	if status != session.WouldBlock {
+		p.stats.inline.Inc()
+	}
+	return status
+}
+
+func (p *Processor) tryExecute(r *session.Request) session.Status {
 	if r.Tracing && p.cfg.Traces != nil {
 		return session.WouldBlock
 	}
@@ -34,27 +42,27 @@ func (p *Processor) TryExecute(r *session.Request) session.Status {
 		if len(r.Query.Text) > maxInlineText {
 			return session.WouldBlock
 		}
-		pl, err := p.adhocPlan(r, c)
+		a, err := p.adhocPlan(r)
 		if err != nil {
 			r.Fail(err)
 			return session.Done
 		}
-		return p.tryPlan(r, c, nil, pl)
+		status := p.tryPlan(r, c, nil, a.plan)
+		if status == session.WouldBlock {
+			c.adhoc = a // spares the worker the parsing
+		}
+		return status
 	case native.OpBatch:
 		return p.tryBatch(r, c)
 	}
 	return session.WouldBlock
 }
 
-// adhocPlan compiles a QUERY and keeps the plan for a worker.
-func (p *Processor) adhocPlan(r *session.Request, c *call) (*plan.Plan, error) {
-	a := adhoc{text: string(r.Query.Text), keyspace: r.Keyspace(), snap: p.Schema()}
-	var err error
-	if a.plan, err = p.compile(a.text, a.keyspace, a.snap); err != nil {
-		return nil, err
-	}
-	c.adhoc = a
-	return a.plan, nil
+// adhocPlan compiles a QUERY.
+func (p *Processor) adhocPlan(r *session.Request) (a adhoc, err error) {
+	a = adhoc{text: string(r.Query.Text), keyspace: r.Keyspace(), snap: p.Schema()}
+	a.plan, err = p.compile(a.text, a.keyspace, a.snap)
+	return a, err
 }
 
 // adhoc is a QUERY that was compiled before it was found to need a worker.
@@ -99,6 +107,7 @@ func (p *Processor) tryPlan(r *session.Request, c *call, st *statement, pl *plan
 
 // Execute implements session.Handler.
 func (p *Processor) Execute(ctx context.Context, r *session.Request) session.Status {
+	p.stats.worker.Inc()
 	c := callOf(r)
 	p.startTrace(r, c)
 	status, err := p.execute(ctx, r, c)

@@ -53,6 +53,9 @@ type Config struct {
 	PreparedBytes int64
 	// MaxMutation is the largest record of one partition in bytes (16 MiB).
 	MaxMutation int
+	// MaxResult is the largest result of a SELECT without paging in bytes (100
+	// MiB); four of them at a time may be under way.
+	MaxResult int
 	// Timeout is the age in which an embedded statement must be done (10 s).
 	Timeout time.Duration
 
@@ -79,6 +82,7 @@ func (c *Config) withDefaults() (Config, error) {
 	}
 	orDefault(&d.PreparedBytes, 32<<20)
 	orDefault(&d.MaxMutation, 16<<20)
+	orDefault(&d.MaxResult, exec.DefaultMaxBytes)
 	orDefault(&d.Timeout, 10*time.Second)
 	orDefault(&d.ClusterName, "Test Cluster")
 	orDefault(&d.Partitioner, "org.apache.cassandra.dht.Murmur3Partitioner")

@@ -11,6 +11,7 @@ import (
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/cql/plan"
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/metrics"
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -29,6 +30,10 @@ type Processor struct {
 
 	// nodeID ends the time-based UUIDs made here.
 	nodeID [8]byte
+
+	// unpaged holds a token for each SELECT whose whole result is being
+	// gathered in memory.
+	unpaged chan struct{}
 
 	view  atomic.Pointer[view]
 	push  atomic.Pointer[func(*native.Event)]
@@ -53,6 +58,8 @@ func New(cfg Config) (*Processor, error) {
 	cfg.Rand.Read(p.nodeID[:])
 	p.nodeID[0] = p.nodeID[0]&0x3f | 0x80
 	p.nodeID[2] |= 1 // multicast bit: not the address of a card
+	p.stats.inline, p.stats.worker = metrics.NewCounter(), metrics.NewCounter()
+	p.unpaged = make(chan struct{}, maxUnpaged)
 	p.calls.New = func() any { return new(call) }
 	p.cache = newCache(cfg.PreparedBytes)
 	if cfg.Store != nil {

@@ -19,6 +19,10 @@ const (
 	// skipAfter is how many executions of a statement go to a worker at once
 	// after one that read more.
 	skipAfter = 64
+	// maxUnpaged is how many results may be gathered in memory at a time;
+	// pages of more than maxPage rows count as such.
+	maxUnpaged = 4
+	maxPage    = 20000
 )
 
 // inline tells whether a SELECT may be tried on a connection's reader. st may
@@ -51,7 +55,7 @@ func (p *Processor) tryRead(r *session.Request, c *call, st *statement, s *plan.
 			return p.readFailed(r, st, q, err)
 		}
 	}
-	rd.Limits = exec.Limits{InlineRows: inlineRows}
+	rd.Limits = exec.Limits{InlineRows: inlineRows, MaxBytes: p.cfg.MaxResult}
 	body, res, err := rd.Page(q, src, r.RowBuffer())
 	if src != nil {
 		src.Close()
@@ -88,7 +92,7 @@ func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []
 	if err := rd.Resume(q, state); err != nil {
 		return dst, exec.Result{}, err
 	}
-	rd.Limits = exec.Limits{Check: func() error {
+	rd.Limits = exec.Limits{MaxBytes: p.cfg.MaxResult, Check: func() error {
 		if p.clock.Mono() > time.Duration(c.deadline) {
 			return errTimeout
 		}
@@ -106,6 +110,14 @@ func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []
 	}
 	ctx, cancel := p.limited(ctx, c)
 	defer cancel()
+	if !s.Aggregated && (c.opts.PageSize <= 0 || c.opts.PageSize > maxPage) {
+		select {
+		case p.unpaged <- struct{}{}:
+			defer func() { <-p.unpaged }()
+		case <-ctx.Done():
+			return dst, exec.Result{}, context.Cause(ctx)
+		}
+	}
 	src, err := p.cluster.Read(ctx, &q.Command, c.level)
 	if err != nil {
 		return dst, exec.Result{}, cause(ctx, err)

@@ -9,6 +9,8 @@ import (
 // Stats are a processor's counters. Safe for concurrent use.
 type Stats struct {
 	prepared, evicted, failures, changes atomic.Int64
+	// Statements executed on a connection's reader and on workers.
+	inline, worker *metrics.Counter
 }
 
 // register names the counters for Prometheus.
@@ -23,6 +25,10 @@ func (p *Processor) register(reg *metrics.Registry) {
 		{"ilion_cql_schema_changes_total", "Changes of the schema made here.", &p.stats.changes},
 	} {
 		reg.CounterFunc(c.name, c.help, func() uint64 { return uint64(c.v.Load()) })
+	}
+	for path, c := range map[string]*metrics.Counter{"inline": p.stats.inline, "worker": p.stats.worker} {
+		reg.CounterFunc("ilion_cql_statements_total", "Statements executed, by whether they had to wait for a worker.",
+			c.Value, metrics.Label{Name: "path", Value: path})
 	}
 	reg.GaugeFunc("ilion_cql_prepared_statements", "Prepared statements in memory.", func() float64 {
 		n, _ := p.cache.usage()
