@@ -4,13 +4,16 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/valyala/bytebufferpool"
+
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/invariant"
 )
 
-// keepBody is the capacity in bytes of an answer's buffer that a request keeps
-// when it is reused.
-const keepBody = 16 << 10
+// bodies are the buffers of answers with rows. The pool learns from what is put
+// back which sizes are common, hands out that much at once, and drops what is
+// larger than nearly all.
+var bodies bytebufferpool.Pool
 
 // Request is one request of a client and the record of its answer. It is
 // pooled: nobody may touch it after Complete, or after returning Done.
@@ -58,6 +61,7 @@ type reply struct {
 	kind      replyKind
 	head      []byte // body of kind replyBody: head, then body
 	body      []byte
+	buffer    *bytebufferpool.ByteBuffer // of body, from bodies, or nil
 	err       error
 	warnings  []string
 	payload   []byte
@@ -104,11 +108,11 @@ func (r *Request) recycle() {
 	// The decoded structs are reset when they are filled the next time.
 	r.Conn, r.Prepared, r.Payload, r.chunk, r.next = nil, nil, nil, nil, nil
 	r.cost, r.group = 0, 0
-	head, body := r.reply.head, r.reply.body
-	if cap(body) > keepBody {
-		body = nil
+	if b := r.reply.buffer; b != nil {
+		b.B = r.reply.body
+		bodies.Put(b)
 	}
-	r.reply = reply{head: head[:0], body: body[:0]}
+	r.reply = reply{head: r.reply.head[:0]}
 	r.settled.Store(false)
 	pool.Put(r)
 }
@@ -141,7 +145,13 @@ func (r *Request) Fail(err error) { r.reply.kind, r.reply.err = replyError, err 
 
 // RowBuffer is an empty slice with capacity to which the handler appends the
 // values of rows, see native.AppendValue; ReplyRows takes it back.
-func (r *Request) RowBuffer() []byte { return r.reply.body[:0] }
+func (r *Request) RowBuffer() []byte {
+	if r.reply.buffer == nil {
+		r.reply.buffer = bodies.Get()
+		r.reply.body = r.reply.buffer.B
+	}
+	return r.reply.body[:0]
+}
 
 // ReplyRows answers with rows, whose values are in body. If a v5 client has
 // executed a prepared statement whose result it knows under another id, the
