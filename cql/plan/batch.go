@@ -3,6 +3,7 @@ package plan
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/mutation"
@@ -197,8 +198,8 @@ func (bt *Batch) checkSize(b *Binder, records []mutation.Record) error {
 	}
 	b.Atomic = bt.Kind == cql.BatchLogged
 	if bt.Kind == cql.BatchUnlogged && len(records) > 10 {
-		b.warn("Unlogged batch covering %d partitions detected against tables %s. You should use a logged batch for "+
-			"atomicity, or asynchronous writes for performance.", len(records), bt.tables())
+		b.warn("Unlogged batch covering %d partitions detected against table%s %s. You should use a logged batch for "+
+			"atomicity, or asynchronous writes for performance.", len(records), choose(strings.Contains(bt.tables(), ","), "s", ""), bt.tables())
 	}
 	size := 0
 	for _, r := range records {

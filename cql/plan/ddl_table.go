@@ -295,11 +295,11 @@ func (c *compiler) truncate(s *cql.Truncate) (*SchemaPlan, error) {
 		return nil, err
 	}
 	t := c.table
+	if ks := c.snap.Keyspace(t.Keyspace); isSystemKeyspace(ks.Name) && !ks.Virtual {
+		return nil, errSystemKeyspace(ks.Name)
+	}
 	if t.Virtual {
 		return nil, invalid("Cannot truncate virtual tables")
-	}
-	if isSystemKeyspace(t.Keyspace) {
-		return nil, errSystemKeyspace(t.Keyspace)
 	}
 	return &SchemaPlan{
 		Truncate: true,

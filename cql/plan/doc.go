@@ -49,9 +49,21 @@
 // slices of several columns with mixed order become several ranges. What is left
 // filters rows, if ALLOW FILTERING says so. The refusals have Cassandra's words.
 //
-// # Lists
+// # JSON
 //
-// The path of a list element is 16 bytes that sort in list order, see listPath.
+// SELECT JSON is one expression over the selection; INSERT JSON gives every
+// column a term that looks into the document, which is decoded once per bind.
+//
+// # Lists and fields
+//
+// The path of a list element is 16 bytes that sort in list order, big-endian:
+//
+//	u64  2^63 plus (appended) or minus (prepended) the time in 100 ns
+//	u32  place within the statement or batch, signed with 2^31 as zero
+//	u32  a random number of the coordinator
+//
+// That of a field of a user type is its number, u16 big-endian. A set's element
+// and a map's key are their own paths.
 //
 // # Invariants
 //

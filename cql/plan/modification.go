@@ -179,11 +179,11 @@ func (c *compiler) writable(n cql.Name) error {
 	if err := c.useTable(n); err != nil {
 		return err
 	}
+	if ks := c.snap.Keyspace(c.table.Keyspace); isSystemKeyspace(ks.Name) && !ks.Virtual {
+		return errSystemKeyspace(ks.Name)
+	}
 	if c.table.Virtual {
 		return invalid("Modification is not supported by table %s", tableName(c.table))
-	}
-	if isSystemKeyspace(c.table.Keyspace) {
-		return errSystemKeyspace(c.table.Keyspace)
 	}
 	return nil
 }
