@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"internal/query"},
 	{"internal/node", "internal/shell", "bench"},
 	{"cmd/ilion", "."},
-	{"internal/lint", "internal/clienttest"},
+	{"internal/lint", "internal/clienttest", "internal/proctest"},
 }
 
 // forbidden are imports that the rows would allow: of the package in front by
