@@ -1,0 +1,114 @@
+package plan
+
+import (
+	"slices"
+
+	"github.com/ilion-db/ilion/cql"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// orderBy accepts the clustering order and its exact reverse.
+func (c *compiler) orderBy(s *cql.Select, out *Select, rs *restrictions) error {
+	if len(s.OrderBy) == 0 {
+		return nil
+	}
+	if !c.table.Virtual && out.partition == nil {
+		return invalid("ORDER BY is only supported when the partition key is restricted by an EQ or an IN.")
+	}
+	next := 0
+	for i, o := range s.OrderBy {
+		if o.ANN {
+			return unsupported("ORDER BY ... ANN OF")
+		}
+		col := c.table.Column(o.Column.Name)
+		if col == nil {
+			return errUndefinedColumn(o.Column.Name, c.table)
+		}
+		if col.Kind != schema.Clustering {
+			return invalid("Order by is currently only supported on the clustered columns of the PRIMARY KEY, got %s", col.Name)
+		}
+		for ; next != col.Position; next++ {
+			if next > col.Position || !rs.fixed(c.table.Clustering[next]) {
+				return invalid("Ordering by clustering columns must follow the declared order in the PRIMARY KEY")
+			}
+		}
+		next++
+		reverse := o.Desc != col.Desc
+		if i > 0 && reverse != out.Reverse {
+			return invalid("Unsupported order by relation")
+		}
+		out.Reverse = reverse
+	}
+	if out.key == nil {
+		out.MergeOrder = true
+		for _, col := range c.table.Clustering {
+			c.slot(col)
+		}
+	}
+	return nil
+}
+
+// groupBy accepts a prefix of the primary key, less what = fixes.
+func (c *compiler) groupBy(s *cql.Select, out *Select, rs *restrictions) error {
+	if len(s.GroupBy) == 0 {
+		return nil
+	}
+	key := slices.Concat(c.table.PartitionKey, c.table.Clustering)
+	next := 0
+	for _, e := range s.GroupBy {
+		ref, ok := e.(*cql.Column)
+		if !ok {
+			return unsupported("GROUP BY a function")
+		}
+		col := c.table.Column(ref.Name)
+		if col == nil {
+			return errUndefinedColumn(ref.Name, c.table)
+		}
+		if col.Kind != schema.PartitionKey && col.Kind != schema.Clustering {
+			return invalid("Group by is currently only supported on the columns of the PRIMARY KEY, got %s", col.Name)
+		}
+		for ; next < len(key) && key[next] != col; next++ {
+			if !rs.fixed(key[next]) {
+				return invalid("Group by currently only support groups of columns following their declared order in the PRIMARY KEY")
+			}
+		}
+		if next == len(key) {
+			return invalid("Group by currently only support groups of columns following their declared order in the PRIMARY KEY")
+		}
+		next++
+	}
+	if c.table.Virtual || out.MergeOrder || s.PerPartitionLimit != nil {
+		return unsupported("GROUP BY of a virtual table, with PER PARTITION LIMIT or over several ordered partitions")
+	}
+	out.Aggregated, out.Grouped, out.GroupBy, out.Plain = true, true, max(next-len(c.table.PartitionKey), 0), nil
+	return nil
+}
+
+func (rs *restrictions) fixed(col *schema.Column) bool {
+	eq := func(r *restriction) bool { return r.kind == restrictEQ && slices.Contains(r.cols, col) }
+	return slices.ContainsFunc(rs.clustering, eq) || slices.ContainsFunc(rs.partition, eq)
+}
+
+func (c *compiler) checkDistinct(s *cql.Select, out *Select, rs *restrictions) error {
+	if len(rs.clustering) > 0 || slices.ContainsFunc(rs.other, func(r *restriction) bool { return r.first().Kind != schema.Static }) {
+		return invalid("SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns.")
+	}
+	var selected []*schema.Column
+	for _, x := range out.Columns {
+		x.columns(func(slot int) { selected = append(selected, c.slots[slot]) })
+	}
+	for _, col := range selected {
+		if col.Kind != schema.PartitionKey && col.Kind != schema.Static {
+			return invalid("SELECT DISTINCT queries must only request partition key columns and/or static columns (not %s)", schema.QuoteName(col.Name))
+		}
+	}
+	for _, col := range c.table.PartitionKey {
+		if !slices.Contains(selected, col) {
+			return invalid("SELECT DISTINCT queries must request all the partition key columns (missing %s)", schema.QuoteName(col.Name))
+		}
+	}
+	if s.PerPartitionLimit != nil {
+		return invalid("PER PARTITION LIMIT is not allowed with SELECT DISTINCT queries")
+	}
+	return nil
+}
