@@ -90,7 +90,7 @@ func (c *call) positional(params *native.QueryParams, bind *native.Metadata, pre
 	}
 	if len(params.Values) != len(cols) {
 		if prepared {
-			return nil, native.Invalid("There were %d markers(?) in CQL but %d bound variables", len(cols), len(params.Values))
+			return nil, native.Invalid("there were %d markers(?) in CQL but %d bound variables", len(cols), len(params.Values))
 		}
 		return nil, native.Invalid("Invalid amount of bind variables")
 	}

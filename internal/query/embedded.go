@@ -126,8 +126,8 @@ func (p *Processor) query(ctx context.Context, c *call, s *Statement) (rows *Row
 	return rows, busy, nil
 }
 
-// embeddedPlan finds the plan of a statement among the prepared ones or adds
-// it to them.
+// embeddedPlan finds the plan of a statement among the prepared ones, or adds
+// it to them if it has markers.
 func (p *Processor) embeddedPlan(s *Statement) (*plan.Plan, error) {
 	snap := p.Schema()
 	if st := p.cache.get(native.StatementID(s.Keyspace, s.Text)); st != nil {
@@ -139,12 +139,11 @@ func (p *Processor) embeddedPlan(s *Statement) (*plan.Plan, error) {
 	if err != nil || pl.Kind > plan.KindSelect {
 		return pl, err
 	}
-	st := newStatement(s.Text, s.Keyspace)
-	if st.size() <= p.cfg.PreparedBytes {
+	// Literals make texts that do not come back.
+	if st := newStatement(s.Text, s.Keyspace); len(pl.Bind.Columns()) > 0 && st.size() <= p.cfg.PreparedBytes {
 		p.adopt(st, pl, snap)
 		_, evicted := p.cache.add(st)
 		p.stats.evicted.Add(int64(evicted))
-		p.changed()
 	}
 	return pl, nil
 }

@@ -13,6 +13,9 @@ func (p *Processor) Prepare(_ context.Context, _ *session.Conn, text, keyspace s
 	if err != nil {
 		return nil, err
 	}
+	if !st.client.Swap(true) {
+		p.changed()
+	}
 	return st.prepared.Load(), nil
 }
 
@@ -35,7 +38,6 @@ func (p *Processor) prepare(text, keyspace string) (*statement, error) {
 	st, evicted := p.cache.add(st)
 	p.stats.prepared.Add(1)
 	p.stats.evicted.Add(int64(evicted))
-	p.changed()
 	return st, nil
 }
 
@@ -48,7 +50,7 @@ func (p *Processor) Lookup(id [16]byte) *session.Prepared {
 }
 
 func (p *Processor) forget(st *statement) {
-	if p.cache.remove(st) {
+	if p.cache.remove(st) && st.client.Load() {
 		p.changed()
 	}
 }

@@ -30,6 +30,9 @@ type statement struct {
 	// tried inline read too much.
 	skip atomic.Int32
 
+	// client tells that a client has the id: worth keeping over a restart.
+	client atomic.Bool
+
 	next atomic.Pointer[statement] // in the cache's bucket
 	used atomic.Bool               // since the cache's hand has passed
 }
@@ -112,6 +115,7 @@ func newStatement(text, keyspace string) *statement {
 func restoredStatement(e *Entry) *statement {
 	st := newStatement(e.Text, e.Keyspace)
 	st.known, st.restored = e.ResultID, true
+	st.client.Store(true)
 	prepared := &session.Prepared{Statement: st, Barrier: startsUse(e.Text)}
 	prepared.ID = st.id
 	st.prepared.Store(prepared)

@@ -163,6 +163,9 @@ func (s *saver) save() error {
 	all := s.p.cache.all()
 	entries := make([]Entry, 0, len(all))
 	for _, st := range all {
+		if !st.client.Load() {
+			continue
+		}
 		e := Entry{Keyspace: st.keyspace, Text: st.text, ResultID: st.known}
 		if st.compiled.Load() != nil {
 			e.ResultID = st.prepared.Load().ResultID()

@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/schema"
@@ -106,11 +108,16 @@ func (p *Processor) startTrace(r *session.Request, c *call) {
 	if nodes := p.cluster.Topology().Nodes; len(nodes) > 0 {
 		s.Coordinator = nodes[0].Address
 	}
-	text := string(r.Query.Text)
-	if st := preparedOf(r); st != nil {
+	text := ""
+	switch st := preparedOf(r); {
+	case st != nil:
 		s.Request, text = "Execute CQL3 prepared query", st.text
+	case r.Opcode == native.OpQuery:
+		text = string(r.Query.Text)
+	default:
+		s.Request = "Execute batch of CQL3 queries"
 	}
-	s.Parameters["query"] = text[:min(len(text), maxTraceText)]
+	s.Parameters["query"] = strings.Clone(text[:min(len(text), maxTraceText)])
 	r.SetTrace(s.ID)
 	c.trace = &trace{p: p, session: s, start: p.clock.Mono()}
 	p.cfg.Traces.add(s)
