@@ -66,8 +66,12 @@ func (p *Processor) options(c *call, params *native.QueryParams, write bool) {
 	}
 }
 
+// keepRecords is how many records' buffers a call may keep.
+const keepRecords = 64
+
 func (p *Processor) binder(c *call) *plan.Binder {
-	if c.binder == nil {
+	// One that has bound a large batch keeps too much for what comes after.
+	if c.binder == nil || len(c.binder.Records) > keepRecords {
 		c.binder = plan.NewBinder(p.env)
 	}
 	c.binder.Reset()
