@@ -286,7 +286,7 @@ func DecodeSnapshot(p []byte) (*Snapshot, error) {
 	if r.Err() != nil || r.Len() != 0 {
 		return nil, fmt.Errorf("%w: snapshot of %d bytes", ErrCorrupt, len(p))
 	}
-	s.Epoch, s.Version, s.building = epoch, s.hash(), false
+	s.Epoch, s.Version, s.building = epoch, s.hash(nil), false
 	return s, nil
 }
 

@@ -9,7 +9,7 @@ import (
 // NewSnapshot returns the empty schema.
 func NewSnapshot() *Snapshot {
 	s := &Snapshot{Keyspaces: map[string]*Keyspace{}, byID: map[TableID]*Table{}}
-	s.Version = s.hash()
+	s.Version = s.hash(nil)
 	return s
 }
 
@@ -32,7 +32,7 @@ func (s *Snapshot) Apply(c Change, epoch uint64) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.Version = n.hash()
+	n.Version = n.hash(s)
 	return n, nil
 }
 
@@ -279,9 +279,11 @@ func (t *Type) withUDT(udt *Type) *Type {
 
 // hash is the version of the schema: a UUID made from the MD5 of the text that
 // recreates it, so that nodes with equal schemas agree whatever their versions
-// and history.
-func (s *Snapshot) hash() UUID {
+// and history. A table counts by the MD5 of its own text, which a later
+// snapshot takes over as long as the definition is the same.
+func (s *Snapshot) hash(before *Snapshot) UUID {
 	h := md5.New()
+	s.digests = make(map[*Table]UUID, len(s.byID))
 	for _, name := range sortedKeys(s.Keyspaces) {
 		ks := s.Keyspaces[name]
 		h.Write([]byte(ks.CreateStatement() + "\n"))
@@ -289,11 +291,25 @@ func (s *Snapshot) hash() UUID {
 			h.Write([]byte(ks.Types[n].CreateStatement() + "\n"))
 		}
 		for _, n := range sortedKeys(ks.Tables) {
-			h.Write([]byte(ks.Tables[n].CreateStatement(true) + "\n"))
+			d := s.digest(ks.Tables[n], before)
+			h.Write(d[:])
 		}
 	}
 	u := UUID(h.Sum(nil))
 	u[6] = u[6]&0x0f | 0x30
 	u[8] = u[8]&0x3f | 0x80
 	return u
+}
+
+// digest is the hash of a table's definition.
+func (s *Snapshot) digest(t *Table, before *Snapshot) UUID {
+	d, known := UUID{}, false
+	if before != nil {
+		d, known = before.digests[t]
+	}
+	if !known {
+		d = md5.Sum([]byte(t.CreateStatement(true)))
+	}
+	s.digests[t] = d
+	return d
 }

@@ -131,7 +131,9 @@ type Snapshot struct {
 	Version   UUID // hash of the canonical schema, equal for equal schemas
 	Keyspaces map[string]*Keyspace
 
-	byID     map[TableID]*Table
+	byID map[TableID]*Table
+	// digests are the hashes of the definitions of tables, for the next Version.
+	digests  map[*Table]UUID
 	building bool // nobody else sees it yet, so keyspaces change in place
 }
 
