@@ -1,0 +1,8 @@
+//go:build long
+
+package clienttest
+
+const (
+	exampleRows = 1_000_000
+	killRounds  = 100
+)
