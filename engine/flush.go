@@ -48,6 +48,10 @@ func (t *table) flush() error {
 		pos = t.flushedTo
 	}
 	t.flushedTo = pos
+	if fail.Mutant("drop-log-too-early") {
+		t.flushing.Store(noPosition)
+		t.engine.discardLog()
+	}
 	for len(t.current.Load().mems) > 1 {
 		if err := t.flushOldest(pos); err != nil {
 			return fmt.Errorf("engine: flush of %s: %w", t.name(), err)
@@ -94,6 +98,13 @@ func (t *table) writeOldest(flushed *manifest.Mark) error {
 	if err != nil {
 		w.abort()
 		return err
+	}
+	if flushed != nil && fail.Mutant("flush-edit-before-sync") {
+		var early manifest.Edit
+		early.Flushed(t.id, *flushed)
+		if err := e.commit(&early); err != nil {
+			return err
+		}
 	}
 	files, err := w.finish()
 	if err != nil {

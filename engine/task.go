@@ -203,6 +203,11 @@ func (k *task) replace(files []*file, purgedTo uint32) error {
 	if purgedTo > 0 {
 		edit.Purged(t.id, purgedTo)
 	}
+	if fail.Mutant("remove-inputs-early") {
+		for _, f := range k.inputs {
+			e.removeFile(f.path)
+		}
+	}
 	err := fail.Point("engine/compact-edit")
 	if err == nil {
 		err = e.commit(&edit)

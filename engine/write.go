@@ -167,6 +167,12 @@ func (e *Engine) append(records []mutation.Record, p *pending) (commitlog.Positi
 		group = append(group, r)
 	}
 	p.group = group
+	if len(group) > 1 && fail.Mutant("split-group") {
+		if _, err := e.log.Append(group[:1], nil); err != nil {
+			return commitlog.Position{}, err
+		}
+		group = group[1:]
+	}
 	pos, err := e.log.TryAppend(group, &p.Waiter)
 	if errors.Is(err, commitlog.ErrWouldBlock) {
 		return pos, mutation.ErrWouldBlock
