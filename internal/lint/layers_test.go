@@ -15,7 +15,7 @@ import (
 // new entry, in the lowest row that holds.
 var layers = [][]string{
 	{"internal/invariant"},
-	{"internal/encoding", "internal/clock", "internal/vfs", "internal/transport", "internal/rand", "internal/mem", "internal/metrics", "internal/fail"},
+	{"internal/encoding", "internal/clock", "internal/vfs", "internal/rand", "internal/mem", "internal/metrics", "internal/fail"},
 	{"ring", "schema", "bloom", "internal/config"},
 	{"mutation", "cql", "cql/native", "sstable/cache"},
 	{"commitlog", "sstable", "engine/memtable", "mutation/mutationtest"},
@@ -26,7 +26,7 @@ var layers = [][]string{
 	{"internal/query"},
 	{"internal/node", "internal/shell", "bench"},
 	{"cmd/ilion", "."},
-	{"internal/lint", "internal/clienttest", "internal/proctest"},
+	{"internal/lint", "internal/clienttest", "internal/proctest", "internal/conformance"},
 }
 
 // forbidden are imports that the rows would allow: of the package in front by

@@ -49,7 +49,7 @@ var seams = []seam{
 		what:  "sockets",
 		path:  regexp.MustCompile(`^(net|crypto/tls|net/http)$`),
 		use:   regexp.MustCompile(`^(Listen.*|Dial.*|FileListener|FileConn|NewListener|Serve|ServeTLS|Get|Post|PostForm|Head|DefaultClient|Lookup.*|Resolve.*)$`),
-		homes: append([]string{"internal/transport", "internal/session", "internal/admin", "internal/node"}, clients...),
+		homes: append([]string{"internal/session", "internal/admin", "internal/node"}, clients...),
 	},
 	{
 		// A generator that is seeded by hand is no global.
@@ -102,7 +102,7 @@ func TestSeams(t *testing.T) {
 // clock or seam of ours.
 var pure = []string{"ring", "schema", "mutation", "bloom", "cql/native"}
 
-var impure = regexp.MustCompile(`^(os|net|net/http|os/exec|syscall|` + module + `/internal/(clock|vfs|transport|rand|fail|mem|metrics))$`)
+var impure = regexp.MustCompile(`^(os|net|net/http|os/exec|syscall|` + module + `/internal/(clock|vfs|rand|fail|mem|metrics))$`)
 
 func checkPure(s *source) (problems []string) {
 	// cql is pure, what plans and runs its statements is not all of it.
