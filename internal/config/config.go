@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,6 +59,7 @@ type Setting struct {
 	Bool  bool // a flag that needs no value
 	get   func(*Config) string
 	set   func(*Config, string) error
+	check func(string) error // of values that no set has seen, nil for any
 }
 
 // Env is the setting's environment variable.
@@ -110,14 +112,15 @@ func text(name, usage string, at func(*Config) *string) *Setting {
 
 func choice(name, usage string, at func(*Config) *string, allowed ...string) *Setting {
 	s := text(name, usage+": "+strings.Join(allowed, ", "), at)
-	s.set = func(c *Config, v string) error {
-		for _, a := range allowed {
-			if v == a {
-				*at(c) = v
-				return nil
-			}
+	s.check = func(v string) error {
+		if !slices.Contains(allowed, v) {
+			return fmt.Errorf("%q is not one of %s", v, strings.Join(allowed, ", "))
 		}
-		return fmt.Errorf("%q is not one of %s", v, strings.Join(allowed, ", "))
+		return nil
+	}
+	s.set = func(c *Config, v string) error {
+		*at(c) = v
+		return s.check(v)
 	}
 	return s
 }
@@ -198,6 +201,13 @@ func (c *Config) Validate() error {
 	}
 	if !ip.IsLoopback() && !c.Insecure {
 		return fmt.Errorf("listen-address: %s is not a loopback address, and there are no passwords yet: anybody who reaches it could read and change all data. To allow that, add --insecure", c.ListenAddress)
+	}
+	for _, s := range Settings() {
+		if s.check != nil {
+			if err := s.check(s.get(c)); err != nil {
+				return fmt.Errorf("%s: %w", s.Name, err)
+			}
+		}
 	}
 	if c.Memory < MinMemory {
 		return fmt.Errorf("memory: %s is less than the least that works, %s", FormatSize(c.Memory), FormatSize(MinMemory))

@@ -22,6 +22,7 @@ import (
 	"github.com/ilion-db/ilion/internal/query"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/internal/session"
+	"github.com/ilion-db/ilion/internal/transport"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/internal/virtual"
 	"github.com/ilion-db/ilion/ring"
@@ -34,7 +35,9 @@ type Options struct {
 	Clock   clock.Clock
 	FS      vfs.FS
 	Rand    *rand.Source
-	Log     *slog.Logger
+	// Transport is the machine's network by default.
+	Transport transport.Transport
+	Log       *slog.Logger
 	// Embedded opens no port: the node is used through Query alone.
 	Embedded bool
 }
@@ -72,6 +75,9 @@ func New(o Options) (*Node, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
 	}
+	if o.Transport == nil {
+		o.Transport = transport.TCP
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -108,15 +114,16 @@ func (n *Node) listen() error {
 	}
 	c := &n.opts.Config
 	var err error
-	if n.cqlListener, err = listen(c.ListenAddress, c.NativePort, "native-port"); err != nil {
+	if n.cqlListener, err = n.listenOn(c.NativePort, "native-port"); err != nil {
 		return err
 	}
-	n.httpListener, err = listen(c.ListenAddress, c.HTTPPort, "http-port")
+	n.httpListener, err = n.listenOn(c.HTTPPort, "http-port")
 	return err
 }
 
-func listen(address string, port int, flag string) (net.Listener, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(address, fmt.Sprint(port)))
+func (n *Node) listenOn(port int, flag string) (net.Listener, error) {
+	address := n.opts.Config.ListenAddress
+	l, err := n.opts.Transport.Listen(net.JoinHostPort(address, fmt.Sprint(port)))
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s port %d (another server? choose one with --%s): %w", address, port, flag, errors.Unwrap(err))
 	}

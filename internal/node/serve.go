@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/cql/exec"
 	"github.com/ilion-db/ilion/engine"
 	"github.com/ilion-db/ilion/internal/admin"
 	"github.com/ilion-db/ilion/internal/mem"
@@ -33,12 +34,19 @@ func (n *Node) openQuery() error {
 		Store:         &query.FileStore{FS: n.opts.FS, Path: n.opts.Config.DataDir + "/prepared"},
 		Traces:        n.traces,
 		PreparedBytes: n.opts.Config.Memory / preparedShare,
+		MaxResult:     maxResult(n.budget),
 		Timeout:       n.opts.Config.RequestTimeout,
 		ClusterName:   n.opts.Config.ClusterName,
 		Metrics:       n.metrics,
 		Log:           n.log,
 	})
 	return err
+}
+
+// maxResult bounds an answer without paging, of which a few may be gathered at
+// once, by the share of bytes in flight.
+func maxResult(b *mem.Budget) int {
+	return int(min(exec.DefaultMaxBytes, b.Share(mem.InFlight).Limit()/2))
 }
 
 // classify tells the statement processor what the store's errors mean.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"github.com/ilion-db/ilion/internal/config"
@@ -29,6 +30,7 @@ func (n *Node) virtualTables() *virtual.Registry {
 		SSTableTasks:  n.taskRows,
 		Caches:        n.cacheRows,
 		SizeEstimates: n.sizeRows,
+		Prepared:      n.preparedRows,
 		TraceSessions: n.traceSessions,
 		TraceEvents:   n.traceEvents,
 	})
@@ -102,7 +104,28 @@ func (n *Node) cacheRows() []virtual.Cache {
 	}}
 }
 
-func (n *Node) taskRows() []virtual.SSTableTask { return nil }
+func (n *Node) taskRows() (rows []virtual.SSTableTask) {
+	for _, k := range n.engine.Tasks() {
+		t := n.cluster.Schema().TableByID(k.Table)
+		if t == nil {
+			continue // dropped meanwhile
+		}
+		row := virtual.SSTableTask{
+			Keyspace: t.Keyspace, Table: t.Name, Kind: k.Kind, Unit: "bytes", Progress: k.Done, Total: k.Total,
+			Directory: n.opts.Config.DataDir + "/data",
+		}
+		binary.BigEndian.PutUint64(row.ID[8:], k.ID)
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func (n *Node) preparedRows() (rows []virtual.Prepared) {
+	for _, s := range n.query.PreparedStatements() {
+		rows = append(rows, virtual.Prepared{ID: s.ID[:], Keyspace: s.Keyspace, Query: s.Text})
+	}
+	return rows
+}
 
 func (n *Node) traceSessions() (rows []virtual.TraceSession) {
 	for _, s := range n.traces.Sessions() {
