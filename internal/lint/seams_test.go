@@ -43,7 +43,7 @@ var seams = []seam{
 		what:  "system calls",
 		path:  regexp.MustCompile(`^(syscall|golang\.org/x/sys/unix)$`),
 		use:   regexp.MustCompile(`.`),
-		homes: append([]string{"internal/vfs", "internal/mem", "internal/session"}, clients...), // a session reads its socket raw
+		homes: append([]string{"internal/vfs", "internal/mem", "internal/transport", "internal/session"}, clients...), // a session reads its socket raw
 	},
 	{
 		what:  "sockets",
