@@ -15,7 +15,7 @@ import (
 // new entry, in the lowest row that holds.
 var layers = [][]string{
 	{"internal/invariant"},
-	{"internal/encoding", "internal/clock", "internal/vfs", "internal/rand", "internal/mem", "internal/metrics", "internal/fail"},
+	{"internal/encoding", "internal/clock", "internal/vfs", "internal/transport", "internal/rand", "internal/mem", "internal/metrics", "internal/fail"},
 	{"ring", "schema", "bloom", "internal/config"},
 	{"mutation", "cql", "cql/native", "sstable/cache"},
 	{"commitlog", "sstable", "engine/memtable", "mutation/mutationtest"},
