@@ -63,7 +63,7 @@ USE shop;
 CREATE TYPE address (street text, zip int);
 CREATE TABLE t (id int, at timestamp, name text, tags set<text>, home frozen<address>, price decimal, s text static,
   PRIMARY KEY (id, at)) WITH CLUSTERING ORDER BY (at DESC) AND comment = 'it''s' AND gc_grace_seconds = 1234;
-CREATE TABLE "Mixed Case" ("K" int, "select" text, c int, v list<frozen<map<text, int>>>, PRIMARY KEY (("K", "select"), c));
+CREATE TABLE "MixedCase" ("K" int, "select" text, c int, v list<frozen<map<text, int>>>, PRIMARY KEY (("K", "select"), c));
 CREATE TABLE series (id int, at timeuuid, v double, PRIMARY KEY (id, at)) WITH default_time_to_live = 86400 AND compaction =
   {'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'HOURS', 'compaction_window_size': 1};
 `
@@ -132,7 +132,7 @@ func (s *shell) fails(text string) string {
 // describe feeds what DESCRIBE prints back and wants to see it again.
 func (s *shell) describe() {
 	s.expect("DESCRIBE KEYSPACES", "shop", "system_schema", "system_virtual_schema")
-	s.expect("USE shop;\nDESCRIBE TABLES", `"Mixed Case"  series  t`)
+	s.expect("USE shop;\nDESCRIBE TABLES", `"MixedCase"  series  t`)
 	s.expect("DESCRIBE TYPE shop.address", "CREATE TYPE shop.address (\n    street text,\n    zip int\n);")
 	s.expect("DESCRIBE TABLE system.local", "CREATE TABLE system.local (\n    key text PRIMARY KEY,")
 	table := s.run("DESCRIBE TABLE shop.t")
@@ -164,8 +164,8 @@ func (s *shell) copy() {
 	in := &strings.Builder{}
 	want := map[string]string{}
 	for i := range n {
-		fmt.Fprintf(in, "%d,%d,\"name, %d\né\",%d.25,\"{'a%d', 'b'}\"\n", i%100, i, i, i, i)
-		want[fmt.Sprint(i)] = fmt.Sprintf("%d|name, %d\né|%d.25|{'a%d', 'b'}", i%100, i, i, i)
+		fmt.Fprintf(in, "%d,%d,\"name; %d, é\",%d.25,\"{'a%d', 'b'}\"\n", i%100, i, i, i, i)
+		want[fmt.Sprint(i)] = fmt.Sprintf("%d|name; %d, é|%d.25|{'a%d', 'b'}", i%100, i, i, i)
 	}
 	source, sink := s.write("in.csv", in.String()), filepath.Join(s.dir, "out.csv")
 	columns := "shop.c (k, c, name, price, tags)"
