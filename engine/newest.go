@@ -186,17 +186,17 @@ func (r *reader) look(s mutation.Source) bool {
 	if s.Open().Set {
 		return false
 	}
-	for s.Next() {
-		it := s.Item()
-		if it.Kind != mutation.ItemRow {
-			return false
-		}
-		if len(r.cmd.Slices) == 1 && !within(it.Clustering, r.cmd.Slices[0]) {
-			return true
-		}
-		return r.newest.add(it.Row, r.cmd.Now)
+	if !s.Next() {
+		return true
 	}
-	return true
+	it := s.Item()
+	if it.Kind != mutation.ItemRow {
+		return false
+	}
+	if len(r.cmd.Slices) == 1 && !within(it.Clustering, r.cmd.Slices[0]) {
+		return true
+	}
+	return r.newest.add(it.Row, r.cmd.Now)
 }
 
 func within(clustering []byte, s mutation.Slice) bool {

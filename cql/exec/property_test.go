@@ -31,7 +31,6 @@ type property struct {
 	*db
 	r     *rand.Rand
 	types []string
-	rows  [][]string // values of the clustering columns
 }
 
 func newProperty(t *testing.T, seed uint64) *property {

@@ -55,7 +55,6 @@ type Select struct {
 	readStatic bool
 
 	limit, perPartition *term
-	orderedPaging       bool // IN and ORDER BY: cannot page
 }
 
 func (c *compiler) selectPlan(s *cql.Select) (*Select, error) {

@@ -125,7 +125,7 @@ func (d *driver) Execute(ctx context.Context, req Request) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		q.SetConsistency(c)
+		q.Consistency(c)
 	}
 	if req.SerialConsistency == "LOCAL_SERIAL" {
 		q.SerialConsistency(gocql.LocalSerial)
