@@ -163,7 +163,7 @@ func addItem(w *fileWriter, it *mutation.Item) error {
 	return w.AddRow(it.Clustering, it.Row)
 }
 
-// discardLog lets the log recycle what no memtable needs.
+// discardLog lets the log recycle what no memtable and no start needs.
 func (e *Engine) discardLog() {
 	// Asked before the tables: what is appended meanwhile lies above it.
 	low := pack(e.log.Head())
@@ -172,7 +172,11 @@ func (e *Engine) discardLog() {
 		low = min(low, t.first.Load(), t.flushing.Load())
 		t.mu.Unlock()
 	}
-	e.log.Discard(unpack(low))
+	to := unpack(low)
+	if start := e.raiseMarks(to.Segment); start.Less(to) && !fail.Mutant("drop-log-too-early") {
+		to = start
+	}
+	e.log.Discard(to)
 }
 
 // flushRetry is how long the flusher waits after a failure, a full disk for
