@@ -222,6 +222,39 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestFullDiskTruncate makes room with what CQL has for it.
+func TestFullDiskTruncate(t *testing.T) {
+	d := newDisk(t, 96<<20)
+	if d == nil {
+		return
+	}
+	s := startServer(t, options{dir: d.dir + "/data", args: []string{
+		"--memory", "256MiB", "--commitlog-segment-size", "1MiB", "--commitlog-total-space", "8MiB",
+	}})
+	db := s.connect()
+	defer db.Close()
+	must(t, db, createKS)
+	must(t, db, "CREATE TABLE ks.big (k int PRIMARY KEY, v blob)")
+	must(t, db, "CREATE TABLE ks.other (k int PRIMARY KEY)")
+	row := make([]byte, 64<<10)
+	noise(row)
+	var err error
+	for k := 0; err == nil && k < 5_000; k++ {
+		err = db.Query("INSERT INTO ks.big (k, v) VALUES (?, ?)", k, row).Exec()
+	}
+	if err == nil || !strings.Contains(err.Error(), "disk is full") {
+		t.Fatalf("a full disk is told as %v", err)
+	}
+	must(t, db, "TRUNCATE ks.big")
+	s.await(func() error { return db.Query("INSERT INTO ks.other (k) VALUES (1)").Exec() })
+	var n int
+	if err := db.Query("SELECT count(*) FROM ks.big").Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d rows are left: %v", n, err)
+	}
+	s.stop(syscall.SIGTERM)
+	s.start()
+}
+
 // noise fills p with bytes that do not compress.
 func noise(p []byte) {
 	x := uint64(88172645463325252)

@@ -33,6 +33,10 @@ func newLoad(s *server) *load {
 	must(s.t, db, "CREATE TABLE ks.t (k bigint PRIMARY KEY, v text)")
 	must(s.t, db, "CREATE TABLE ks.a (k bigint PRIMARY KEY, v bigint)")
 	must(s.t, db, "CREATE TABLE ks.b (p bigint, c bigint, v bigint, PRIMARY KEY (p, c))")
+	// Tables that nobody writes to, or only once, must not hold the log.
+	must(s.t, db, "CREATE TABLE ks.idle (k bigint PRIMARY KEY)")
+	must(s.t, db, "CREATE TABLE ks.once (k bigint PRIMARY KEY)")
+	must(s.t, db, "INSERT INTO ks.once (k) VALUES (1)")
 	return &load{s: s, acked: map[int64]bool{}, batches: map[int64]bool{}}
 }
 

@@ -61,8 +61,8 @@ var built struct {
 	paths map[string]string
 }
 
-// binary builds the server once with the given tags.
-func binary(t testing.TB, tags string) string {
+// buildServer builds the server once with the given tags.
+func buildServer(t testing.TB, tags string) string {
 	t.Helper()
 	built.mu.Lock()
 	defer built.mu.Unlock()
@@ -149,7 +149,7 @@ func (s *server) launch() {
 		"serve", "--data-dir", s.o.dir,
 		"--native-port", strconv.Itoa(s.port), "--http-port", strconv.Itoa(s.http),
 	}, s.o.args...)
-	s.cmd = exec.Command(binary(s.t, s.o.tags), args...)
+	s.cmd = exec.Command(buildServer(s.t, s.o.tags), args...)
 	s.cmd.Env = append(os.Environ(), s.o.env...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	if err := s.cmd.Start(); err != nil {
