@@ -135,3 +135,8 @@ func TestNodeDriver(t *testing.T) {
 	script(t, []string{"NODE_PATH=" + modules}, "node", filepath.Join(repository(t), "internal", "clienttest", "node", "driver.js"),
 		testHost, fmt.Sprint(s.port))
 }
+
+// indent sets off the output of a program in a failure.
+func indent(s string) string {
+	return "    " + strings.ReplaceAll(strings.TrimRight(s, "\n"), "\n", "\n    ")
+}
