@@ -18,6 +18,10 @@
 // latency is measured from those, so that a server that stalls is charged for
 // what it held up.
 //
+// Requests of Config.Warmup come first and do not count, except that their
+// errors do. What the server's process used is shown where it can be seen: it
+// was named, or it listens on this machine's loopback (Linux).
+//
 // A worker has its own histogram and random source; they are merged at the
 // end and, for the progress line, through atomic counters only.
 package bench

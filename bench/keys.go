@@ -21,10 +21,16 @@ func rowKey(dst []byte, seed uint64, i int64) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(i))
 }
 
-// value fills dst with the bytes of a column of row i: the first half looks
-// random, the second repeats it, so that data compresses to about half.
-func value(dst []byte, seed uint64, i int64, column int) {
-	x := mix(uint64(i)*31 + uint64(column) + seed<<32)
+// value returns the bytes of a column of row i, in dst, which must have the
+// capacity of ValueSize. The first half looks random, the second repeats it, so
+// that data compresses to about half.
+func (c *Config) value(dst []byte, i int64, column int) []byte {
+	x := mix(uint64(i)*31 + uint64(column) + c.Seed<<32)
+	size := c.ValueSize
+	if span := uint64(c.ValueSize - c.ValueSizeMin); span > 0 {
+		size = c.ValueSizeMin + int(mix(x)%(span+1))
+	}
+	dst = dst[:size]
 	half := (len(dst) + 1) / 2
 	for at := range dst[:half] {
 		if at%8 == 0 {
@@ -33,6 +39,7 @@ func value(dst []byte, seed uint64, i int64, column int) {
 		dst[at] = byte(x >> (at % 8 * 8))
 	}
 	copy(dst[half:], dst[:half])
+	return dst
 }
 
 // picker chooses rows.

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -40,21 +39,18 @@ var quantiles = []struct {
 	q    float64
 }{{"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99.9", 99.9}, {"p99.99", 99.99}}
 
-func newReport(c *Config, tallies []tally, elapsed time.Duration, before, after usage) *Report {
+// newReport sums up a phase; used is nil if the server could not be seen.
+func newReport(c *Config, p phase, used *Server) *Report {
 	r := &Report{
 		Workload: c.Workload, Workers: c.Workers, Rate: c.Rate, Distribution: c.Distribution,
-		Seconds: elapsed.Seconds(), LatencyUS: map[string]float64{},
-		Errors: map[string]int64{}, FirstErrors: map[string]string{},
+		Seconds: p.elapsed.Seconds(), LatencyUS: map[string]float64{},
+		Errors: map[string]int64{}, FirstErrors: map[string]string{}, Server: used,
 	}
 	all := hdrhistogram.New(1, maxLatency, 3)
-	for i := range tallies {
-		t := &tallies[i]
-		all.Merge(t.hist)
-		for k, n := range t.errors {
-			r.Errors[k] += n
-			r.FirstErrors[k] = t.first[k]
-		}
+	for i := range p.tallies {
+		all.Merge(p.tallies[i].hist)
 	}
+	r.addErrors(p.tallies)
 	r.Operations = all.TotalCount()
 	if r.Seconds > 0 {
 		r.PerSecond = float64(r.Operations) / r.Seconds
@@ -63,14 +59,31 @@ func newReport(c *Config, tallies []tally, elapsed time.Duration, before, after 
 		r.LatencyUS[q.name] = float64(all.ValueAtQuantile(q.q)) / 1e3
 	}
 	r.LatencyUS["max"] = float64(all.Max()) / 1e3
-	if c.PID > 0 && after.ok && before.ok {
-		s := &Server{CPUSeconds: after.cpu - before.cpu, RSS: after.rss, PeakRSS: after.peak}
-		if s.CPUSeconds > 0 {
-			s.PerCPUSecond = float64(r.Operations) / s.CPUSeconds
-		}
-		r.Server = s
+	if used != nil && used.CPUSeconds > 0 {
+		used.PerCPUSecond = float64(r.Operations) / used.CPUSeconds
 	}
 	return r
+}
+
+// usageBetween is what a process used between two moments; nil if it could not
+// be seen at one of them.
+func usageBetween(before, after usage) *Server {
+	if !before.ok || !after.ok {
+		return nil
+	}
+	return &Server{CPUSeconds: after.cpu - before.cpu, RSS: after.rss, PeakRSS: after.peak}
+}
+
+// addErrors adds the errors of tallies; of each kind the first text stays.
+func (r *Report) addErrors(tallies []tally) {
+	for i := range tallies {
+		for k, n := range tallies[i].errors {
+			if r.Errors[k] == 0 {
+				r.FirstErrors[k] = tallies[i].first[k]
+			}
+			r.Errors[k] += n
+		}
+	}
 }
 
 // Failed is the number of requests that ended in an error.
@@ -87,17 +100,20 @@ func (r *Report) WriteText(w io.Writer) {
 	if r.Rate > 0 {
 		fmt.Fprintf(w, ", open loop at %.0f/s", r.Rate)
 	}
+	if n := r.Failed(); n > 0 {
+		fmt.Fprintf(w, ", %d failed", n)
+	}
 	fmt.Fprintln(w)
 	var cols []string
 	for _, q := range quantiles {
 		cols = append(cols, fmt.Sprintf("%s %.0f", q.name, r.LatencyUS[q.name]))
 	}
-	fmt.Fprintf(w, "latency us: %s, max %.0f\n", strings.Join(cols, ", "), r.LatencyUS["max"])
+	fmt.Fprintf(w, "latency in us: %s, max %.0f\n", strings.Join(cols, ", "), r.LatencyUS["max"])
 	if s := r.Server; s != nil {
-		fmt.Fprintf(w, "server: %.1f CPU s, %.0f operations per CPU s, %d MiB resident, %d MiB at most\n",
+		fmt.Fprintf(w, "server: %.2f s of CPU, %.0f operations per CPU second, %d MiB resident, %d MiB at most\n",
 			s.CPUSeconds, s.PerCPUSecond, s.RSS>>20, s.PeakRSS>>20)
 	}
 	for _, k := range slices.Sorted(maps.Keys(r.Errors)) {
-		fmt.Fprintf(w, "errors: %d of kind %q, the first: %s\n", r.Errors[k], k, r.FirstErrors[k])
+		fmt.Fprintf(w, "errors: %d x %s, the first: %s\n", r.Errors[k], k, r.FirstErrors[k])
 	}
 }

@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -51,4 +52,43 @@ func measure(pid int) (u usage) {
 	}
 	u.ok = true
 	return u
+}
+
+// listenerOf is the one process that listens on a TCP port; 0 when there is
+// none, several, or this process may not see it.
+func listenerOf(port int) int {
+	inodes := map[string]bool{}
+	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			// 1 is the local address, 3 the state, in which 0A is listening, 9 the inode.
+			f := strings.Fields(line)
+			if len(f) > 9 && f[3] == "0A" && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
+				inodes["socket:["+f[9]+"]"] = true
+			}
+		}
+	}
+	if len(inodes) == 0 {
+		return 0
+	}
+	files, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	if err != nil {
+		return 0
+	}
+	found := 0
+	for _, f := range files {
+		target, err := os.Readlink(f)
+		if err != nil || !inodes[target] {
+			continue
+		}
+		pid, err := strconv.Atoi(strings.Split(f, "/")[2])
+		if err != nil || found != 0 && pid != found {
+			return 0
+		}
+		found = pid
+	}
+	return found
 }

@@ -110,9 +110,7 @@ func (w *worker) do(ctx context.Context) error {
 
 func (w *worker) values(i int64) {
 	for c := range w.vals {
-		v := make([]byte, w.cfg.ValueSize)
-		value(v, w.cfg.Seed, i, c)
-		w.args = append(w.args, v)
+		w.args = append(w.args, w.cfg.value(make([]byte, w.cfg.ValueSize), i, c))
 	}
 }
 
@@ -136,8 +134,7 @@ func (w *worker) check(ctx context.Context, i int64) error {
 
 func (w *worker) compare(i int64) error {
 	for c, v := range w.vals {
-		value(w.want, w.cfg.Seed, i, c)
-		if !bytes.Equal(v, w.want) {
+		if !bytes.Equal(v, w.cfg.value(w.want, i, c)) {
 			return fmt.Errorf("%w: column %d of row %d", ErrWrong, c, i)
 		}
 	}
@@ -190,6 +187,9 @@ func (r *run) loadWide(ctx context.Context) error {
 	if err == nil && n == r.cfg.RowsPer {
 		return nil
 	}
+	if r.cfg.Progress != nil {
+		defer fmt.Fprintln(r.cfg.Progress)
+	}
 	const group = 50
 	for p := range parts {
 		for ck := int64(0); ck < r.cfg.RowsPer; ck += group {
@@ -203,12 +203,9 @@ func (r *run) loadWide(ctx context.Context) error {
 				return fmt.Errorf("bench: loading: %w", err)
 			}
 		}
-		if r.cfg.Progress != nil && p%100 == 99 {
+		if r.cfg.Progress != nil && (p%100 == 99 || p == parts-1) {
 			fmt.Fprintf(r.cfg.Progress, "\rloading %d of %d partitions", p+1, parts)
 		}
-	}
-	if r.cfg.Progress != nil {
-		fmt.Fprintln(r.cfg.Progress)
 	}
 	return nil
 }

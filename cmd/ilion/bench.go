@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -45,20 +46,51 @@ func benchCommand() *cobra.Command {
 	f.StringSliceVar(&c.Hosts, "hosts", []string{"127.0.0.1:9042"}, "servers, as `host:port`")
 	f.Int64VarP(&c.Operations, "operations", "n", 1_000_000, "how many requests")
 	f.DurationVar(&c.Duration, "duration", 0, "how long, instead of how many")
+	f.DurationVar(&c.Warmup, "warmup", 0, "how long to make requests that do not count first")
 	f.IntVarP(&c.Workers, "workers", "c", 64, "requests in flight")
 	f.IntVar(&c.Connections, "connections", 2, "connections per host")
 	f.Float64Var(&c.Rate, "rate", 0, "open loop at so many requests a second; latency counts from the intended start")
 	f.Int64Var(&c.Rows, "rows", 1_000_000, "rows in the table")
 	f.Int64Var(&c.RowsPer, "partition-rows", 1000, "rows in a partition of scan and timeseries")
 	f.StringVar(&c.Distribution, "distribution", "uniform", "of keys: uniform, zipf, latest")
-	f.IntVar(&c.ValueSize, "value-size", 40, "bytes of a value")
+	c.ValueSize = 40
+	f.Var((*valueSize)(&c), "value-size", "bytes of a value, or a range as 16-200, in which sizes are uniform")
 	f.IntVar(&c.Columns, "columns", 5, "values in a row")
 	f.StringVar(&c.Consistency, "consistency", "ONE", "consistency level")
 	f.StringVar(&c.Keyspace, "keyspace", "ilion_bench", "keyspace of the tables")
 	f.Uint64Var(&c.Seed, "seed", 1, "of keys and values")
-	f.IntVar(&c.PID, "pid", 0, "server process on this machine whose CPU and memory to show")
+	f.IntVar(&c.PID, "pid", 0, "server process on this machine whose CPU and memory to show (default: the one that listens on loopback)")
 	f.BoolVar(&asJSON, "json", false, "one line of JSON instead of text")
 	return cmd
+}
+
+// valueSize is the flag of a size or a range of sizes.
+type valueSize bench.Config
+
+func (v *valueSize) String() string {
+	if v.ValueSizeMin == 0 {
+		return strconv.Itoa(v.ValueSize)
+	}
+	return fmt.Sprintf("%d-%d", v.ValueSizeMin, v.ValueSize)
+}
+
+func (v *valueSize) Type() string { return "bytes" }
+
+func (v *valueSize) Set(s string) error {
+	low, high, isRange := strings.Cut(s, "-")
+	n, err := strconv.Atoi(low)
+	if err != nil || n < 1 {
+		return fmt.Errorf("want a number or a range as 16-200")
+	}
+	v.ValueSizeMin, v.ValueSize = 0, n
+	if !isRange {
+		return nil
+	}
+	if v.ValueSize, err = strconv.Atoi(high); err != nil {
+		return fmt.Errorf("want a number or a range as 16-200")
+	}
+	v.ValueSizeMin = n
+	return nil
 }
 
 // terminal tells whether f is one.
