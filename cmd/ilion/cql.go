@@ -20,7 +20,17 @@ func cqlCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cql [HOST [PORT]]",
 		Short: "A shell for CQL",
-		Args:  cobra.MaximumNArgs(2),
+		Long: "A shell for CQL: statements end with a semicolon, HELP lists its own commands,\n" +
+			"the tabulator completes. HOST is 127.0.0.1 and PORT 9042 unless given.",
+		Example: "  ilion cql\n" +
+			"  ilion cql -e 'SELECT * FROM system.local' --format json\n" +
+			"  ilion cql -f schema.cql 127.0.0.1 9043",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 2 {
+				return fmt.Errorf("%s takes a host and a port, not %q too (see `%[1]s --help`)", cmd.CommandPath(), args[2])
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.Host, c.Port = "127.0.0.1", 9042
 			if len(args) > 0 {
@@ -49,9 +59,9 @@ func cqlCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVarP(&c.Execute, "execute", "e", "", "run these `statements` and end")
 	f.StringVarP(&c.File, "file", "f", "", "run the statements in this `file` and end")
-	f.StringVar(&format, "format", "table", "of results: table, json, csv")
-	f.StringVarP(&c.Keyspace, "keyspace", "k", "", "use this keyspace")
-	f.StringVarP(&c.Username, "username", "u", "", "user name")
-	f.StringVarP(&c.Password, "password", "p", "", "password")
+	f.StringVar(&format, "format", "table", "`format` of results: table, json, csv")
+	f.StringVarP(&c.Keyspace, "keyspace", "k", "", "`keyspace` to use")
+	f.StringVarP(&c.Username, "username", "u", "", "user `name`")
+	f.StringVarP(&c.Password, "password", "p", "", "`password` of that user")
 	return cmd
 }

@@ -19,27 +19,41 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := root().ExecuteContext(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "ilion: %v\n", err)
+		fmt.Fprintln(os.Stderr, "ilion:", err)
 		os.Exit(1)
 	}
 }
 
 func root() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:           "ilion",
-		Short:         "A wide-column database that speaks Cassandra's protocol",
+		Use:   "ilion",
+		Short: "A wide-column database that speaks Cassandra's protocol",
+		Example: "  ilion serve                      # in one terminal\n" +
+			"  ilion cql                        # in another\n" +
+			"  ilion bench write -n 100000",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w (see `%s --help`)", err, cmd.CommandPath())
+	})
 	cmd.AddCommand(serveCommand(), cqlCommand(), benchCommand(), versionCommand())
 	return cmd
+}
+
+// noArguments is cobra.NoArgs, which would call them unknown commands.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes flags only, not %q (see `%[1]s --help`)", cmd.CommandPath(), args[0])
+	}
+	return nil
 }
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Show the version",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		Run: func(cmd *cobra.Command, _ []string) {
 			fmt.Fprintln(cmd.OutOrStdout(), "ilion", version)
 		},

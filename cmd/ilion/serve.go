@@ -27,7 +27,7 @@ func serveCommand() *cobra.Command {
 		Long: "Serve CQL from a data directory. Every flag is also an environment variable\n" +
 			"(--data-dir is ILION_DATA_DIR) and a key of the file given by --config (data_dir);\n" +
 			"a flag wins over the environment, and that over the file.",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	values := map[string]*string{}
 	defaults := config.Default()

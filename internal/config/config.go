@@ -84,23 +84,23 @@ func (s *Setting) Set(c *Config, value string) error {
 // Settings lists every setting in the order of the help text.
 func Settings() []*Setting {
 	return []*Setting{
-		text("data-dir", "directory of the data", func(c *Config) *string { return &c.DataDir }),
+		text("data-dir", "`directory` of the data", func(c *Config) *string { return &c.DataDir }),
 		text("listen-address", "IP `address` for CQL clients and HTTP", func(c *Config) *string { return &c.ListenAddress }),
 		number("native-port", "`port` of the CQL protocol, 0 for any free one", func(c *Config) *int { return &c.NativePort }),
 		number("http-port", "`port` of metrics and health, 0 for any free one", func(c *Config) *int { return &c.HTTPPort }),
-		text("cluster-name", "name of the cluster", func(c *Config) *string { return &c.ClusterName }),
-		text("dc", "data centre of this node", func(c *Config) *string { return &c.DC }),
-		text("rack", "rack of this node", func(c *Config) *string { return &c.Rack }),
-		choice("commitlog-sync", "when a write is acknowledged", func(c *Config) *string { return &c.CommitlogSync }, "batch", "group", "periodic"),
-		duration("commitlog-sync-period", "periodic: time between syncs", func(c *Config) *time.Duration { return &c.CommitlogSyncPeriod }),
-		size("commitlog-segment-size", "bytes of a log segment", func(c *Config) *int64 { return &c.CommitlogSegment }),
-		size("commitlog-total-space", "bytes of log that may wait for flushes", func(c *Config) *int64 { return &c.CommitlogTotal }),
-		choice("disk-access-mode", "how data files are read", func(c *Config) *string { return &c.DiskAccessMode }, "auto", "mmap", "direct"),
-		size("memory", "memory of the whole process", func(c *Config) *int64 { return &c.Memory }),
-		choice("log-format", "format of the node's log", func(c *Config) *string { return &c.LogFormat }, "text", "json"),
+		text("cluster-name", "`name` of the cluster", func(c *Config) *string { return &c.ClusterName }),
+		text("dc", "data centre of this node, a `name`", func(c *Config) *string { return &c.DC }),
+		text("rack", "rack of this node, a `name`", func(c *Config) *string { return &c.Rack }),
+		choice("commitlog-sync", "`when` a write is acknowledged", func(c *Config) *string { return &c.CommitlogSync }, "batch", "group", "periodic"),
+		duration("commitlog-sync-period", "`time` between syncs if periodic", func(c *Config) *time.Duration { return &c.CommitlogSyncPeriod }),
+		size("commitlog-segment-size", "`size` of a log segment", func(c *Config) *int64 { return &c.CommitlogSegment }),
+		size("commitlog-total-space", "`size` of log that may wait for flushes", func(c *Config) *int64 { return &c.CommitlogTotal }),
+		choice("disk-access-mode", "`how` data files are read", func(c *Config) *string { return &c.DiskAccessMode }, "auto", "mmap", "direct"),
+		size("memory", "memory of the whole process, a `size` such as 512MiB or 2GiB", func(c *Config) *int64 { return &c.Memory }),
+		choice("log-format", "`format` of the node's log", func(c *Config) *string { return &c.LogFormat }, "text", "json"),
 		flag("insecure", "allow an address that is not loopback: there are no passwords yet", func(c *Config) *bool { return &c.Insecure }),
 		list("set-aside", "commit log `file` to set aside at start, losing what only it holds", func(c *Config) *[]string { return &c.SetAside }),
-		duration("request-timeout", "a request that took longer is answered as timed out", func(c *Config) *time.Duration { return &c.RequestTimeout }),
+		duration("request-timeout", "`time` after which a request is answered as timed out", func(c *Config) *time.Duration { return &c.RequestTimeout }),
 	}
 }
 
@@ -152,7 +152,7 @@ func duration(name, usage string, at func(*Config) *time.Duration) *Setting {
 }
 
 func size(name, usage string, at func(*Config) *int64) *Setting {
-	return &Setting{Name: name, Usage: usage + ", such as 512MiB or 2GiB",
+	return &Setting{Name: name, Usage: usage,
 		get: func(c *Config) string { return FormatSize(*at(c)) },
 		set: func(c *Config, v string) error {
 			n, err := ParseSize(v)
@@ -197,7 +197,7 @@ const MinMemory = 256 << 20
 func (c *Config) Validate() error {
 	ip := net.ParseIP(c.ListenAddress)
 	if ip == nil {
-		return fmt.Errorf("listen-address: %q is not an IP address", c.ListenAddress)
+		return fmt.Errorf("listen-address: %q is not an IP address such as 127.0.0.1", c.ListenAddress)
 	}
 	if !ip.IsLoopback() && !c.Insecure {
 		return fmt.Errorf("listen-address: %s is not a loopback address, and there are no passwords yet: anybody who reaches it could read and change all data. To allow that, add --insecure", c.ListenAddress)
