@@ -5,8 +5,10 @@ package fail
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,7 +23,8 @@ var points struct {
 func init() {
 	points.m = map[string]func() error{}
 	// A real process is armed by its environment:
-	// ILION_FAILPOINTS="name=error;name=delay:100ms;name=kill".
+	// ILION_FAILPOINTS="name=error;name=delay:100ms;name=kill". An error or a
+	// kill may wait: "name=error:20" begins after 20 calls.
 	for _, one := range strings.Split(os.Getenv("ILION_FAILPOINTS"), ";") {
 		name, what, ok := strings.Cut(one, "=")
 		if !ok {
@@ -30,7 +33,7 @@ func init() {
 		verb, arg, _ := strings.Cut(what, ":")
 		switch verb {
 		case "error":
-			points.m[name] = func() error { return fmt.Errorf("fail point %s", name) }
+			points.m[name] = after(name, arg, func() error { return fmt.Errorf("fail point %s", name) })
 		case "delay":
 			d, err := time.ParseDuration(arg)
 			if err != nil {
@@ -38,8 +41,26 @@ func init() {
 			}
 			points.m[name] = func() error { time.Sleep(d); return nil }
 		case "kill":
-			points.m[name] = func() error { os.Exit(137); return nil }
+			points.m[name] = after(name, arg, func() error { os.Exit(137); return nil })
 		}
+	}
+}
+
+// after lets as many calls pass as arg says, none if it is empty.
+func after(name, arg string, f func() error) func() error {
+	if arg == "" {
+		return f
+	}
+	n, err := strconv.ParseInt(arg, 10, 64)
+	if err != nil {
+		panic("fail point " + name + ": " + err.Error())
+	}
+	var calls atomic.Int64
+	return func() error {
+		if calls.Add(1) <= n {
+			return nil
+		}
+		return f()
 	}
 }
 
