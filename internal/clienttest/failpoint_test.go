@@ -1,0 +1,152 @@
+//go:build clients
+
+package clienttest
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestWriteTimeout: while the log is too slow for what is written, what finds
+// no room in time is answered as a write time-out, and the driver knows it as
+// one. Afterwards everything goes on.
+func TestWriteTimeout(t *testing.T) {
+	s := startServer(t, serverOptions{
+		tags: "failpoints", env: []string{"ILION_FAILPOINTS=commitlog/sync=delay:1s"},
+		args: []string{"--request-timeout", "300ms"},
+	})
+	for _, d := range drivers {
+		t.Run(d.name, func(t *testing.T) {
+			e := newEnv(t, s, d)
+			e.must("CREATE TABLE KS.t (k int PRIMARY KEY, v blob)")
+			var done, late, overloaded atomic.Int64
+			value := make([]byte, 512<<10)
+			err := parallel(200, 200, func(i int) error {
+				err := e.exec(e.in("INSERT INTO KS.t (k, v) VALUES (?, ?)"), i, value)
+				switch {
+				case err == nil:
+					done.Add(1)
+				case e.code(err) == codeWriteTimeout:
+					late.Add(1)
+				case e.code(err) == codeOverloaded:
+					overloaded.Add(1)
+				default:
+					return err
+				}
+				return nil
+			})
+			t.Logf("%d done, %d timed out, %d refused", done.Load(), late.Load(), overloaded.Load())
+			if err != nil || late.Load() == 0 || done.Load() == 0 {
+				t.Errorf("unexpected: %v", err)
+			}
+			if err := poll(requestTimeout, func() error { return e.exec(e.in("INSERT INTO KS.t (k) VALUES (-1)")) }); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+		})
+	}
+}
+
+// TestReadTimeout: a read that lasts longer than a request may is answered as a
+// read time-out.
+func TestReadTimeout(t *testing.T) {
+	s := startServer(t, serverOptions{args: []string{"--request-timeout", "10ms"}})
+	for _, d := range drivers {
+		t.Run(d.name, func(t *testing.T) {
+			e := newEnv(t, s, d)
+			e.must("CREATE TABLE KS.t (k int, c int, v text, PRIMARY KEY (k, c))")
+			insert := e.in("INSERT INTO KS.t (k, c, v) VALUES (?, ?, ?)")
+			if err := parallel(1000, 16, func(i int) error {
+				var b []statement
+				for c := range 20 {
+					b = append(b, statement{insert, []any{i, c, valueOf(i)}})
+				}
+				return poll(requestTimeout, func() error { return e.batch(false, b) })
+			}); err != nil {
+				t.Fatal(err)
+			}
+			// Many at once last longer than each alone.
+			err := poll(startTimeout, func() error {
+				var late atomic.Int64
+				err := parallel(64, 64, func(int) error {
+					_, err := e.tryAll("SELECT COUNT(*) FROM KS.t WHERE v = 'x' ALLOW FILTERING")
+					if e.code(err) == codeReadTimeout {
+						late.Add(1)
+						return nil
+					}
+					return err
+				})
+				if err == nil && late.Load() == 0 {
+					err = errors.New("no time-out")
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestFailedSync: the first failed sync ends acknowledgements and the server,
+// and what was acknowledged before is there after a restart.
+func TestFailedSync(t *testing.T) {
+	s := startServer(t, serverOptions{tags: "failpoints"})
+	e := newEnv(t, s, drivers[1])
+	e.must("CREATE TABLE KS.t (k int PRIMARY KEY, v text)")
+	e.must("INSERT INTO KS.t (k, v) VALUES (1, 'before')")
+	s.stop()
+	s.o.env = []string{"ILION_FAILPOINTS=commitlog/sync=error:200"}
+	s.start()
+	db, err := e.driver.connect(s.port, connectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.close()
+	acked := 0
+	for ; acked < 10_000; acked++ {
+		if err = db.exec(e.in("INSERT INTO KS.t (k, v) VALUES (?, 'x')"), 1000+acked); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		t.Fatal("writes are acknowledged although syncs fail")
+	}
+	t.Logf("after %d writes: %v", acked, err)
+	timeout := time.NewTimer(stopTimeout)
+	defer timeout.Stop()
+	select {
+	case err := <-s.done:
+		if err == nil {
+			t.Error("the server left without an error")
+		}
+		s.cmd = nil
+	case <-timeout.C:
+		t.Fatal("the server goes on after a failed sync")
+	}
+	if log := s.log.String(); !strings.Contains(log, "fail point commitlog/sync") {
+		t.Errorf("the log does not say why:\n%s", log)
+	}
+	s.o.env = nil
+	s.start()
+	again, err := e.driver.connect(s.port, connectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.close()
+	it := again.query(paging{}, e.in("SELECT v FROM KS.t WHERE k = 1"))
+	var v string
+	it.Scan(&v)
+	if err := it.Close(); err != nil || v != "before" {
+		t.Errorf("after the restart: %q %v", v, err)
+	}
+	for i := range acked {
+		it := again.query(paging{}, e.in("SELECT v FROM KS.t WHERE k = ?"), 1000+i)
+		found := it.Scan(&v)
+		if err := it.Close(); err != nil || !found {
+			t.Fatalf("acknowledged write %d of %d is gone: %v", i, acked, err)
+		}
+	}
+}
