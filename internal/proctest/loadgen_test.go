@@ -1,0 +1,92 @@
+//go:build clients || long
+
+package proctest
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+// bench runs the load generator of the binary against s and returns what it
+// wrote; failed tells whether it ended with an error.
+func (s *server) bench(args ...string) (stdout, stderr string, failed bool) {
+	s.t.Helper()
+	args = append([]string{"bench", "--hosts", "127.0.0.1:" + strconv.Itoa(s.port)}, args...)
+	cmd := exec.Command(buildServer(s.t, s.o.tags), args...)
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	return out.String(), errs.String(), err != nil
+}
+
+// TestLoadGenerator runs each workload small; verify has to find a row that is
+// missing and one whose value is another.
+func TestLoadGenerator(t *testing.T) {
+	s := startServer(t, options{})
+	const rows = 2000
+	sizes := []string{"--rows", strconv.Itoa(rows), "--partition-rows", "200", "--value-size", "5-60", "-c", "8", "--json"}
+	for _, w := range []string{"write", "verify", "read", "mixed", "scan", "timeseries", "verify"} {
+		out, errs, failed := s.bench(append([]string{w, "-n", strconv.Itoa(rows)}, sizes...)...)
+		var report struct {
+			Workload   string             `json:"workload"`
+			Operations int                `json:"operations"`
+			Latency    map[string]float64 `json:"latency_us"`
+			Server     *struct{}          `json:"server"`
+		}
+		if err := json.Unmarshal([]byte(out), &report); err != nil || failed {
+			t.Fatalf("%s: %v, failed: %v\n%s%s", w, err, failed, out, errs)
+		}
+		if report.Workload != w || report.Operations != rows || report.Latency["max"] <= 0 || report.Server == nil {
+			t.Errorf("%s: %s", w, out)
+		}
+		if errs != "" {
+			t.Errorf("%s wrote to stderr, which is no terminal: %q", w, errs)
+		}
+	}
+	out, errs, failed := s.bench("read", "-n", "500", "--rows", strconv.Itoa(rows), "--value-size", "5-60",
+		"--rate", "5000", "--warmup", "100ms", "--distribution", "zipf")
+	if failed || !strings.Contains(out, "open loop at 5000/s") {
+		t.Errorf("open loop with a warm-up: %s%s", out, errs)
+	}
+
+	cluster := gocql.NewCluster("127.0.0.1")
+	cluster.Port = s.port
+	session, err := cluster.CreateSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close()
+	key := func(row uint64) []byte { // the second half of a key is the row's number
+		it := session.Query("SELECT key FROM ilion_bench.kv").Iter()
+		defer it.Close()
+		var k []byte
+		for it.Scan(&k) {
+			if binary.BigEndian.Uint64(k[8:]) == row {
+				return k
+			}
+		}
+		t.Fatalf("row %d is not there", row)
+		return nil
+	}
+	ctx := context.Background()
+	if err := session.Query("DELETE FROM ilion_bench.kv WHERE key = ?", key(77)).ExecContext(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Query("UPDATE ilion_bench.kv SET c3 = 0x00 WHERE key = ?", key(1234)).ExecContext(ctx); err != nil {
+		t.Fatal(err)
+	}
+	out, errs, failed = s.bench("verify", "--rows", strconv.Itoa(rows), "--value-size", "5-60")
+	if !failed || !strings.Contains(out, "2 x wrong answer") || !strings.Contains(out, "1998 operations") {
+		t.Errorf("verify has not found two bad rows: failed %v\n%s%s", failed, out, errs)
+	}
+	if errs != "ilion: 2 requests failed\n" {
+		t.Errorf("stderr: %q", errs)
+	}
+}
