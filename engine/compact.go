@@ -221,6 +221,9 @@ func (t *table) pickState(v *view) *compaction.State {
 		DefaultTTL: uint32(max(def.Options.DefaultTTL, 0)), OthersMinTimestamp: math.MaxInt64,
 		FlushSize: t.flushSize.Load(),
 	}
+	if t.logged.Load() {
+		s.OthersMinTimestamp = math.MinInt64
+	}
 	for _, m := range v.mems {
 		if !m.Empty() {
 			s.OthersMinTimestamp = min(s.OthersMinTimestamp, m.Stats().MinTimestamp)

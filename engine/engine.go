@@ -51,6 +51,9 @@ type Engine struct {
 	flushWake  chan struct{}
 	background sync.WaitGroup
 
+	discarding chan struct{} // one slot: protects discarded over I/O
+	discarded  uint64        // segments of the log below it are gone
+
 	spaceMu sync.Mutex
 	space   chan struct{} // closed and replaced when a waiting write may try again
 
@@ -205,6 +208,10 @@ func (e *Engine) applySchema(s *schema.Snapshot) error {
 		if err := t.drop(); err != nil {
 			return err
 		}
+	}
+	if len(gone) > 0 {
+		e.discardLog()
+		e.wakeWriters()
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/engine/manifest"
 	"github.com/ilion-db/ilion/engine/memtable"
 	"github.com/ilion-db/ilion/internal/fail"
@@ -118,6 +119,8 @@ func (t *table) writeOldest(flushed *manifest.Mark) error {
 	}
 	if flushed != nil {
 		edit.Flushed(t.id, *flushed)
+	} else {
+		t.logged.Store(true)
 	}
 	if err := fail.Point("engine/flush-edit"); err != nil {
 		discard(files)
@@ -126,6 +129,9 @@ func (t *table) writeOldest(flushed *manifest.Mark) error {
 	if err := e.commit(&edit); err != nil {
 		e.giveUp(files, err)
 		return err
+	}
+	if flushed != nil {
+		t.logged.Store(false)
 	}
 	t.noteFlush(size)
 	t.publish(slices.Clone(v.mems[:len(v.mems)-1]), append(slices.Clone(v.files), files...))
@@ -163,8 +169,11 @@ func addItem(w *fileWriter, it *mutation.Item) error {
 	return w.AddRow(it.Clustering, it.Row)
 }
 
-// discardLog lets the log recycle what no memtable and no start needs.
+// discardLog lets the log recycle what no memtable needs, once the manifest
+// says so durably: what is left of recycled segments after a crash is no rot.
 func (e *Engine) discardLog() {
+	e.discarding <- struct{}{}
+	defer func() { <-e.discarding }()
 	// Asked before the tables: what is appended meanwhile lies above it.
 	low := pack(e.log.Head())
 	for _, t := range e.allTables() {
@@ -172,11 +181,18 @@ func (e *Engine) discardLog() {
 		low = min(low, t.first.Load(), t.flushing.Load())
 		t.mu.Unlock()
 	}
-	to := unpack(low)
-	if start := e.raiseMarks(to.Segment); start.Less(to) && !fail.Mutant("drop-log-too-early") {
-		to = start
+	start := unpack(low)
+	if start.Segment <= e.discarded {
+		return // segments go whole
 	}
-	e.log.Discard(to)
+	var edit manifest.Edit
+	edit.LogStart(start)
+	if err := e.commit(&edit); err != nil {
+		e.logger.Warn("the commit log keeps what it no longer needs", "error", err)
+		return
+	}
+	e.discarded = start.Segment
+	e.log.Discard(start)
 }
 
 // flushRetry is how long the flusher waits after a failure, a full disk for
@@ -195,6 +211,11 @@ func (e *Engine) flushLoop() {
 			t := e.toFlush()
 			if t == nil {
 				break
+			}
+			select {
+			case <-e.closing:
+				return
+			default:
 			}
 			if err := t.flush(); err != nil {
 				e.logger.Error("flush failed", "error", err)
@@ -256,8 +277,10 @@ func (e *Engine) logPinned() *table {
 	if e.log.Size() <= e.opts.LogSize {
 		return nil
 	}
+	// What lies in the segments that are written now goes with them, however
+	// often it is flushed.
 	var best *table
-	low := uint64(noPosition)
+	low := pack(commitlog.Position{Segment: e.log.Head().Segment})
 	for _, t := range e.allTables() {
 		if p := min(t.first.Load(), t.flushing.Load()); p < low {
 			best, low = t, p

@@ -35,7 +35,7 @@ func Open(o Options) (*Engine, error) {
 		opts: o, logger: o.Log, memory: o.Budget.Share(mem.Memtable), metadata: o.Budget.Share(mem.Metadata),
 		schemaMu: make(chan struct{}, 1), failed: make(chan struct{}), closing: make(chan struct{}),
 		flushWake: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), space: make(chan struct{}),
-		tasks: map[uint64]*task{}, taskDone: make(chan struct{}),
+		discarding: make(chan struct{}, 1), tasks: map[uint64]*task{}, taskDone: make(chan struct{}),
 		compactSlots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
 	empty := map[schema.TableID]*table{}
@@ -216,7 +216,7 @@ func (e *Engine) replay(state *manifest.State) error {
 	if err != nil {
 		return e.explain(err, report)
 	}
-	e.log = log
+	e.log, e.discarded = log, start.Segment
 	e.replayed = Replayed{Records: records, Mark: mark}
 	if e.opts.LogSize == 0 {
 		e.opts.LogSize = commitlog.DefaultMaxSize
@@ -257,21 +257,11 @@ func (e *Engine) flushReplayed() error {
 // replayBounds is the position below which no table needs a record, and the
 // highest segment that the manifest names.
 func (e *Engine) replayBounds(state *manifest.State) (start commitlog.Position, last uint64) {
-	low := uint64(noPosition)
-	for id := range e.allTables() {
-		s := state.Tables[id]
-		if s == nil {
-			return commitlog.Position{}, lastSegment(state)
-		}
-		low = min(low, max(pack(s.Flushed.Low), pack(s.Truncated.Low)))
-	}
-	if low == noPosition {
-		low = 0
-	}
-	return unpack(low), lastSegment(state)
+	return state.LogStart, lastSegment(state)
 }
 
-func lastSegment(state *manifest.State) (last uint64) {
+func lastSegment(state *manifest.State) uint64 {
+	last := state.LogStart.Segment
 	for _, t := range state.Tables {
 		last = max(last, t.Flushed.Last(), t.Truncated.Last())
 	}

@@ -46,6 +46,11 @@ type table struct {
 	dirMade   bool
 
 	purge purgeBounds
+	// logged is set while files hold records that the next start would replay
+	// all the same, because the table's mark could not be moved with them. Then
+	// nothing is purged: a replay could bring back what a tombstone that went
+	// has shadowed.
+	logged atomic.Bool
 
 	plain      atomic.Pointer[plainColumns]
 	compaction atomic.Pointer[compaction.Options]

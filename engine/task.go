@@ -255,6 +255,9 @@ func (p *purgeable) timestamp(token ring.Token, key []byte) int64 {
 	if fail.Mutant("purge-too-early") {
 		return 1<<63 - 1
 	}
+	if p.task.table.logged.Load() {
+		return -1 << 63
+	}
 	v := p.task.table.pin()
 	defer v.drop()
 	low := int64(1<<63 - 1)

@@ -34,6 +34,7 @@
 //	5 truncated      table | mark | i64 microseconds
 //	6 drop table     table
 //	7 purge bound    table | u32 highest local time ever purged at
+//	8 log start      position: no table needs a record below it
 //
 // An unknown operation is refused unless its kind has bit 7 set.
 //

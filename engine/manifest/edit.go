@@ -22,6 +22,7 @@ const (
 	opTruncated
 	opDropTable
 	opPurged
+	opLogStart
 	opOptional uint8 = 0x80 // kinds with this bit may be skipped
 )
 
@@ -71,6 +72,9 @@ func (e *Edit) Purged(table schema.TableID, localTime uint32) {
 	e.add(opPurged, binary.LittleEndian.AppendUint32(append([]byte(nil), table[:]...), localTime))
 }
 
+// LogStart says that no table needs a record of the log below p.
+func (e *Edit) LogStart(p commitlog.Position) { e.add(opLogStart, appendPosition(nil, p)) }
+
 // Empty tells whether the edit changes nothing.
 func (e *Edit) Empty() bool { return len(e.ops) == 0 }
 
@@ -104,6 +108,12 @@ func (s *State) applyOp(kind uint8, b *encoding.Reader) error {
 	}
 	if kind == opNextFileID {
 		s.NextFileID = max(s.NextFileID, b.U64())
+		return nil
+	}
+	if kind == opLogStart {
+		if p := readPosition(b); s.LogStart.Less(p) {
+			s.LogStart = p
+		}
 		return nil
 	}
 	var id schema.TableID
@@ -140,6 +150,9 @@ func readPosition(b *encoding.Reader) commitlog.Position {
 func (s *State) snapshot() Edit {
 	var e Edit
 	e.NextFileID(s.NextFileID)
+	if s.LogStart != (commitlog.Position{}) {
+		e.LogStart(s.LogStart)
+	}
 	ids := slices.SortedFunc(maps.Keys(s.Tables), func(a, b schema.TableID) int { return bytes.Compare(a[:], b[:]) })
 	for _, id := range ids {
 		t := s.Tables[id]

@@ -30,6 +30,7 @@ func edits() []*Edit {
 	all[1].AddFile(tableA, File{ID: 8, Size: 8192})
 	all[1].RemoveFile(tableA, 7)
 	all[1].Purged(tableA, 1_700_000_000)
+	all[1].LogStart(commitlog.Position{Segment: 2, Offset: 8192})
 	all[2].Truncated(tableB, Mark{
 		Low: commitlog.Position{Segment: 3, Offset: 600}, Next: 6,
 		Heads: []commitlog.Position{{Segment: 3, Offset: 600}, {Segment: 5, Offset: 8192}},
@@ -97,7 +98,7 @@ func TestReopen(t *testing.T) {
 		}
 	}
 	s := m.State()
-	if s.NextFileID != 10 || len(s.Tables) != 2 || s.Tables[tableA].Files[8].Size != 8192 || s.Tables[tableA].PurgedTo != 1_700_000_000 {
+	if s.NextFileID != 10 || s.LogStart.Segment != 2 || len(s.Tables) != 2 || s.Tables[tableA].Files[8].Size != 8192 || s.Tables[tableA].PurgedTo != 1_700_000_000 {
 		t.Errorf("%+v", s)
 	}
 	m.Close()

@@ -3,6 +3,7 @@ package manifest
 import (
 	"maps"
 
+	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/schema"
 )
 
@@ -24,6 +25,7 @@ type Table struct {
 // State is the content of a manifest.
 type State struct {
 	NextFileID uint64
+	LogStart   commitlog.Position // no table needs a record below it
 	Tables     map[schema.TableID]*Table
 }
 
@@ -40,7 +42,7 @@ func (s *State) table(id schema.TableID) *Table {
 
 // Clone returns a deep copy.
 func (s *State) Clone() *State {
-	c := &State{NextFileID: s.NextFileID, Tables: make(map[schema.TableID]*Table, len(s.Tables))}
+	c := &State{NextFileID: s.NextFileID, LogStart: s.LogStart, Tables: make(map[schema.TableID]*Table, len(s.Tables))}
 	for id, t := range s.Tables {
 		n := *t
 		n.Files = maps.Clone(t.Files)
