@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,9 +17,15 @@ func benchCommand() *cobra.Command {
 	var c bench.Config
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:       "bench {" + strings.Join(bench.Workloads, "|") + "}",
-		Short:     "Load a server and report rates and latencies",
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Use:   "bench {" + strings.Join(bench.Workloads, "|") + "}",
+		Short: "Load a server and report rates and latencies",
+		Long: "Load a server and report rates and latencies. The tables are made if they are\n" +
+			"not there; read, mixed, scan and verify want what write (or timeseries) has written,\n" +
+			"with the same --rows, --columns, --value-size and --seed.",
+		Example: "  ilion bench write -n 100000 --rows 100000\n" +
+			"  ilion bench read --rows 100000 --distribution zipf --duration 30s\n" +
+			"  ilion bench mixed --rows 100000 --rate 5000 --duration 30s --json",
+		Args:      oneWorkload,
 		ValidArgs: bench.Workloads,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.Workload = args[0]
@@ -62,6 +69,13 @@ func benchCommand() *cobra.Command {
 	f.IntVar(&c.PID, "pid", 0, "server process on this machine whose CPU and memory to show (default: the one that listens on loopback)")
 	f.BoolVar(&asJSON, "json", false, "one line of JSON instead of text")
 	return cmd
+}
+
+func oneWorkload(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 || !slices.Contains(bench.Workloads, args[0]) {
+		return fmt.Errorf("%s takes one of %s (see `%[1]s --help`)", cmd.CommandPath(), strings.Join(bench.Workloads, ", "))
+	}
+	return nil
 }
 
 // valueSize is the flag of a size or a range of sizes.

@@ -98,6 +98,8 @@ func serve(ctx context.Context, c *config.Config, out io.Writer) error {
 	}
 	if c.LogFormat == "text" {
 		n.Banner(out)
+	} else {
+		slog.New(handler).Info("ready", "version", version, "cql", n.CQLAddr().String(), "http", n.HTTPAddr().String(), "data_dir", c.DataDir)
 	}
 	select {
 	case <-ctx.Done():
