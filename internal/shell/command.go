@@ -191,8 +191,7 @@ Shell commands (they end with the line):
 
 CQL (ends with ;):
   USE  SELECT  INSERT  UPDATE  DELETE  BEGIN BATCH  TRUNCATE
-  CREATE | ALTER | DROP  KEYSPACE TABLE TYPE INDEX ROLE ...
-  GRANT  REVOKE  LIST ROLES  LIST PERMISSIONS
+  CREATE | ALTER | DROP  KEYSPACE TABLE TYPE
   DESCRIBE KEYSPACES | TABLES | KEYSPACE ks | TABLE t | CLUSTER ...
 
 `
@@ -200,13 +199,13 @@ CQL (ends with ;):
 // topics are the words that HELP knows.
 var topics = map[string]string{
 	"SELECT":      "SELECT a, b FROM ks.t WHERE key = 1 AND ck > 2 ORDER BY ck DESC LIMIT 10;",
-	"INSERT":      "INSERT INTO t (a, b) VALUES (1, 'x') IF NOT EXISTS USING TTL 60;",
-	"UPDATE":      "UPDATE t USING TTL 60 SET b = 'y', list = list + [1] WHERE a = 1 IF b = 'x';",
+	"INSERT":      "INSERT INTO t (a, b) VALUES (1, 'x') USING TTL 60;",
+	"UPDATE":      "UPDATE t USING TTL 60 SET b = 'y', list = list + [1] WHERE a = 1;",
 	"DELETE":      "DELETE b FROM t WHERE a = 1;",
 	"BATCH":       "BEGIN BATCH INSERT ...; UPDATE ...; APPLY BATCH;",
 	"CREATE":      "CREATE KEYSPACE ks WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1};  CREATE TABLE t (a int, b text, PRIMARY KEY (a, b));",
 	"USE":         "USE ks;",
-	"DESCRIBE":    "DESCRIBE KEYSPACES | TABLES | CLUSTER | [FULL] SCHEMA | KEYSPACE ks | TABLE t | TYPE u | INDEX i;",
+	"DESCRIBE":    "DESCRIBE KEYSPACES | TABLES | CLUSTER | [FULL] SCHEMA | KEYSPACE ks | TABLE t | TYPE u;",
 	"CONSISTENCY": "CONSISTENCY ANY | ONE | TWO | THREE | QUORUM | ALL | LOCAL_QUORUM | EACH_QUORUM | LOCAL_ONE | SERIAL | LOCAL_SERIAL",
 }
 
