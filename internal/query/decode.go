@@ -118,7 +118,10 @@ func decodeCompound(t *schema.Type, b []byte) any {
 
 // mapKey is a key that Go can compare: what it could not becomes text.
 func mapKey(t *schema.Type, b []byte) any {
-	if len(t.Elems()) > 0 || t.Kind() == schema.KindBlob || t.Kind() == schema.KindCustom || t.Kind() == schema.KindVarint {
+	switch {
+	case t.Kind() == schema.KindBlob || t.Kind() == schema.KindCustom:
+		return string(b) // as Encode takes it back
+	case len(t.Elems()) > 0 || t.Kind() == schema.KindVarint:
 		return t.Format(b)
 	}
 	return Decode(t, b)

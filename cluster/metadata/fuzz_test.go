@@ -1,0 +1,104 @@
+package metadata
+
+import (
+	"encoding/binary"
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/ilion-db/ilion/internal/encoding"
+	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// refused tells whether a reader may answer so to bytes that nobody wrote.
+func refused(err error) bool {
+	var e *schema.Error
+	return errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnknownFeature) || errors.Is(err, schema.ErrCorrupt) ||
+		errors.Is(err, schema.ErrUnknownFeature) || errors.As(err, &e)
+}
+
+// sealed is p with the checksum that its last four bytes have to be.
+func sealed(p []byte) []byte {
+	if len(p) < 4 {
+		return p
+	}
+	p = append([]byte(nil), p...)
+	binary.LittleEndian.PutUint32(p[len(p)-4:], encoding.CRC32C(p[:len(p)-4]))
+	return p
+}
+
+// FuzzEntries opens a log whose chain is sound and whose entries say anything.
+func FuzzEntries(f *testing.F) {
+	f.Add(kindSchema, uint16(1), schema.AppendChange(nil, keyspace(0)), kindMember, appendMember(nil, Member{DC: "a", Tokens: []ring.Token{1}}), uint16(0))
+	f.Add(kindMember, uint16(0), []byte{}, uint16(7), []byte{1}, uint16(3))
+	f.Add(kindSchema, uint16(1), schema.AppendChange(nil, keyspace(0)), kindSchema,
+		schema.AppendChange(nil, schema.Change{Kind: schema.DropKeyspace, Keyspace: &schema.Keyspace{Name: "k0"}}), uint16(0))
+	f.Fuzz(func(t *testing.T, kind, flags uint16, payload []byte, kind2 uint16, payload2 []byte, cut uint16) {
+		p := appendLogHeader(nil, 1, position{})
+		var at position
+		for i, e := range []entry{{kind: kind, flags: flags, payload: payload}, {kind: kind2, payload: payload2}} {
+			e.index = uint64(i + 1)
+			var hash chainHash
+			p, hash = appendEntry(p, &e, at.hash)
+			at = position{e.index, hash}
+			p = append(p, make([]byte, markOffset(len(p))-len(p))...)
+			p = appendMark(p, e.index)
+		}
+		p = p[:len(p)-int(cut)%len(p)/2]
+		fs := vfs.NewMem()
+		if err := errors.Join(vfs.MkdirAllSync(fs, dir), vfs.WriteFileAtomic(fs, logName(dir, 0), p)); err != nil {
+			t.Fatal(err)
+		}
+		l, err := Open(fs, dir, Options{})
+		if err != nil {
+			if !refused(err) {
+				t.Fatal(err)
+			}
+			return
+		}
+		before := l.Snapshot()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if l, err = Open(fs, dir, Options{}); err != nil || l.Snapshot().Version != before.Version || l.Snapshot().Epoch != before.Epoch {
+			t.Fatalf("opened again: %v", err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// FuzzSealed reads snapshots and identities whose checksums are right.
+func FuzzSealed(f *testing.F) {
+	s := schema.NewSnapshot()
+	for i := range 2 {
+		s, _ = s.Apply(keyspace(i), uint64(i+1))
+	}
+	f.Add(appendSnapshot(nil, &state{schema: s, members: []Member{{DC: "a", Rack: "r", Tokens: []ring.Token{1, -1}}}}))
+	f.Add(appendIdentity(nil, &Identity{ClusterName: "c", FormatLevel: 1}))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		p = sealed(p)
+		if s, err := readSnapshot("f", p); err == nil {
+			again, err := readSnapshot("f", appendSnapshot(nil, s))
+			if err != nil || again.at != s.at || again.generation != s.generation ||
+				again.schema.Version != s.schema.Version || !reflect.DeepEqual(again.members, s.members) {
+				t.Fatalf("%+v became %+v, %v", s, again, err)
+			}
+		} else if !refused(err) {
+			t.Fatal(err)
+		}
+		id, err := decodeIdentity("f", p)
+		if err != nil {
+			if !refused(err) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if again := appendIdentity(nil, &id); string(again) != string(p) {
+			t.Fatalf("%x became %x", p, again)
+		}
+	})
+}
