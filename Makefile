@@ -9,7 +9,7 @@
 export CGO_ENABLED ?= 0
 GO ?= go
 
-.PHONY: build serve test check format vet staticcheck builds race clients long bench compare
+.PHONY: build serve test check format vet staticcheck builds mutants race clients long bench compare
 
 build:
 	$(GO) build -trimpath -o ilion ./cmd/ilion
@@ -20,7 +20,7 @@ serve: build
 test:
 	$(GO) test ./...
 
-check: format vet staticcheck builds race clients
+check: format vet staticcheck builds mutants race clients
 
 format:
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
@@ -35,6 +35,10 @@ staticcheck:
 builds:
 	GOOS=linux GOARCH=arm64 $(GO) build ./...
 	GOOS=darwin GOARCH=arm64 $(GO) build ./...
+
+# Deliberate bugs, one at a time: the crash and model suites must catch each.
+mutants:
+	$(GO) test -tags mutants -run Mutant -count=1 -timeout 20m ./commitlog/... ./engine/...
 
 # The race detector needs cgo and a C compiler; the product does not.
 race:
