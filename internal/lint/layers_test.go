@@ -26,7 +26,8 @@ var layers = [][]string{
 	{"internal/query"},
 	{"internal/node", "internal/shell", "bench"},
 	{"cmd/ilion", "."},
-	{"internal/lint", "internal/clienttest", "internal/proctest", "internal/conformance"},
+	{"internal/lint", "internal/clienttest", "internal/proctest", "internal/conformance",
+		"docs/examples/sensors", "docs/examples/profiles", "docs/examples/chat"},
 }
 
 // forbidden are imports that the rows would allow: of the package in front by
