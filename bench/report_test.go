@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write testdata")
+var rewrite = flag.Bool("rewrite", false, "write testdata")
 
 // report is a run of two workers with 1000 good requests and 3 errors.
 func report() *Report {
@@ -33,7 +33,7 @@ func report() *Report {
 
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
-	if *update {
+	if *rewrite {
 		if err := os.WriteFile(name, got, 0o644); err != nil {
 			t.Fatal(err)
 		}

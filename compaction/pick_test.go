@@ -13,7 +13,7 @@ import (
 	"github.com/ilion-db/ilion/ring"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
 // TestPick runs the cases of testdata: an input, a line of four dashes, and
 // what comes out.
@@ -39,11 +39,11 @@ func TestPick(t *testing.T) {
 			in, want, _ := strings.Cut(c+"\n", "----\n")
 			got := runCase(in)
 			fmt.Fprintf(&out, "%s----\n%s\n\n", in, got)
-			if strings.TrimSpace(got) != strings.TrimSpace(want) && !*update {
+			if strings.TrimSpace(got) != strings.TrimSpace(want) && !*rewrite {
 				t.Errorf("%s:\n%sgot\n%s\nwant\n%s", file, in, got, want)
 			}
 		}
-		if *update {
+		if *rewrite {
 			if err := os.WriteFile(file, []byte(strings.TrimSpace(out.String())+"\n"), 0o644); err != nil {
 				t.Fatal(err)
 			}

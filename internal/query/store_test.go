@@ -14,7 +14,7 @@ import (
 	"github.com/ilion-db/ilion/internal/vfs"
 )
 
-var update = flag.Bool("update", false, "write testdata anew")
+var rewrite = flag.Bool("rewrite", false, "write testdata anew")
 
 var someEntries = []Entry{
 	{Keyspace: "", Text: "SELECT * FROM ks.t", ResultID: [16]byte{1, 2, 3}},
@@ -24,7 +24,7 @@ var someEntries = []Entry{
 func TestStoreGolden(t *testing.T) {
 	const file = "testdata/prepared.hex"
 	got := hex.Dump(appendEntries(nil, someEntries))
-	if *update {
+	if *rewrite {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}
