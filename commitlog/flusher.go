@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/internal/vfs"
 )
 
 // run is the lane's flusher: it writes whatever is due, then waits for an
@@ -114,7 +115,8 @@ func (l *lane) write(b *buffer) {
 		list.wake(nil)
 	}
 	start := l.log.opts.Clock.Mono()
-	err := l.log.writeDurable(b.seg.file, whole, b.off)
+	b.op = vfs.Op{File: b.seg.file, Buf: whole, Off: b.off}
+	err := l.log.submit(&b.op)
 	now := l.log.opts.Clock.Mono()
 	l.log.counters.wrote(&f, len(whole), now-start)
 	if err != nil {

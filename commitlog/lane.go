@@ -34,6 +34,7 @@ type buffer struct {
 	off int64
 	// Given when it is sealed:
 	number, synced uint64
+	op             vfs.Op // of the write, kept here so that it is not allocated
 }
 
 func newBuffer(size int) *buffer {
@@ -43,7 +44,7 @@ func newBuffer(size int) *buffer {
 
 func (b *buffer) reset() {
 	b.mem, b.n, b.records, b.first, b.seg = b.std, frameHeaderSize, 0, 0, nil
-	b.waiters = waiterList{}
+	b.waiters, b.op = waiterList{}, vfs.Op{}
 }
 
 // lane is one sequence of frames with its own flusher.

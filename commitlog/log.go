@@ -32,6 +32,7 @@ func (p Position) String() string { return fmt.Sprintf("%d:%d", p.Segment, p.Off
 type Log struct {
 	opts     Options
 	direct   bool
+	queue    vfs.Queue
 	lanes    []*lane
 	next     atomic.Uint32 // lane of the next append
 	pool     *pool
@@ -60,7 +61,7 @@ func Open(o Options, replay func(pos Position, rec []byte) error) (*Log, Report,
 	if err := vfs.MkdirAllSync(o.FS, o.Dir); err != nil {
 		return nil, Report{}, fmt.Errorf("commitlog: %w", err)
 	}
-	l := &Log{opts: o, stop: make(chan struct{})}
+	l := &Log{opts: o, queue: o.Queue, stop: make(chan struct{})}
 	l.direct = !o.Buffered && vfs.ProbeDirect(o.FS, o.Dir) == nil
 	st, err := scanDir(&l.opts, l.direct, replay)
 	if err != nil {

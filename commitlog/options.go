@@ -45,6 +45,10 @@ type Options struct {
 	// Dir holds the segments and nothing else. It is made if it is missing.
 	Dir string
 
+	// Queue takes the writes; one of plain pwrite calls by default. The caller
+	// that gives one closes it, after the log.
+	Queue vfs.Queue
+
 	// Mode is Batch by default.
 	Mode Mode
 	// GroupWindow is how long mode Group waits, 1 ms by default.
@@ -95,6 +99,9 @@ func (o Options) withDefaults() Options {
 	def(&o.SegmentSize, DefaultSegmentSize)
 	def(&o.MaxFree, 4)
 	def(&o.Lanes, 1)
+	if o.Queue == nil {
+		o.Queue = vfs.NewQueue(1)
+	}
 	if o.MaxSize == 0 {
 		o.MaxSize = DefaultMaxSize
 	}

@@ -142,17 +142,17 @@ func (l *Log) writeHeader(f vfs.File, name string, page []byte, off int64) error
 // writeDurable returns when p is on the disk. This is the one place through
 // which frames and headers reach a file.
 func (l *Log) writeDurable(f vfs.File, p []byte, off int64) error {
+	return l.submit(&vfs.Op{File: f, Buf: p, Off: off})
+}
+
+// submit is writeDurable of an op that the caller keeps.
+func (l *Log) submit(op *vfs.Op) error {
 	if err := fail.Point("commitlog/write"); err != nil {
-		return err
-	}
-	if _, err := f.WriteAt(p, off); err != nil {
 		return err
 	}
 	if err := fail.Point("commitlog/sync"); err != nil {
 		return err
 	}
-	if l.direct {
-		return nil // the file was opened for durable writes
-	}
-	return f.SyncData()
+	op.Sync = !l.direct // else the file was opened for durable writes
+	return l.queue.Do(op)
 }

@@ -17,9 +17,14 @@ type Op struct {
 	Done func(error)
 }
 
-// Queue takes writes and completes them in the background. With several
+// Queue takes writes and completes them. It is the seam between those who make
+// bytes durable and how the kernel is asked for it: pwrite from goroutines here;
+// another backend may keep many in flight with fewer calls. With several
 // writers, ops complete in any order; with one, in the order of submission.
 type Queue interface {
+	// Do completes the op before it returns, ahead of what is queued, for
+	// callers that have a goroutine of their own to spend; Done is not called.
+	Do(op *Op) error
 	// Submit queues the op and waits for room if the queue is full. After Close
 	// it calls Done with ErrClosed before it returns.
 	Submit(op *Op)
@@ -28,21 +33,20 @@ type Queue interface {
 	Close() error
 }
 
-// NewQueue returns a queue of depth ops (at least 1) and one writing goroutine.
+// NewQueue returns a queue of depth ops (at least 1) and one writing goroutine,
+// which the first Submit starts.
 func NewQueue(depth int) Queue { return NewQueueWriters(depth, 1) }
 
 // NewQueueWriters returns a queue that keeps up to writers writes in flight.
 func NewQueueWriters(depth, writers int) Queue {
-	q := &writeQueue{ops: make(chan *Op, max(depth, 1))}
-	for range max(writers, 1) {
-		q.writers.Go(q.run)
-	}
-	return q
+	return &writeQueue{ops: make(chan *Op, max(depth, 1)), count: max(writers, 1)}
 }
 
 // writeQueue is the backend of plain pwrite calls from goroutines.
 type writeQueue struct {
 	ops     chan *Op
+	count   int
+	start   sync.Once
 	writers sync.WaitGroup
 
 	mu     sync.RWMutex // held shared while sending on ops, so that Close sees no sender
@@ -56,6 +60,11 @@ func (q *writeQueue) Submit(op *Op) {
 		op.Done(ErrClosed)
 		return
 	}
+	q.start.Do(func() {
+		for range q.count {
+			q.writers.Go(q.run)
+		}
+	})
 	// The writers drain ops without taking mu, so this ends even if Close waits.
 	q.ops <- op
 	q.mu.RUnlock()
@@ -72,12 +81,16 @@ func (q *writeQueue) Close() error {
 	return nil
 }
 
+func (q *writeQueue) Do(op *Op) error {
+	_, err := op.File.WriteAt(op.Buf, op.Off)
+	if err == nil && op.Sync {
+		err = op.File.SyncData()
+	}
+	return err
+}
+
 func (q *writeQueue) run() {
 	for op := range q.ops {
-		_, err := op.File.WriteAt(op.Buf, op.Off)
-		if err == nil && op.Sync {
-			err = op.File.SyncData()
-		}
-		op.Done(err)
+		op.Done(q.Do(op))
 	}
 }
