@@ -19,6 +19,13 @@ import (
 // take.
 const preparedShare = 64
 
+// Answers that clients have not read yet may take one part in unsentShare of
+// the memory budget, those of one connection maxUnsent bytes.
+const (
+	unsentShare = 8
+	maxUnsent   = 64 << 20
+)
+
 // openQuery makes the statement processor.
 func (n *Node) openQuery() error {
 	n.traces = &query.Traces{}
@@ -82,6 +89,8 @@ func (n *Node) serve() error {
 		MaxConnections:     maxConnections(n.budget),
 		TotalInFlightBytes: inFlight / 2,
 		QueueBytes:         inFlight / 4,
+		MaxUnsent:          min(maxUnsent, n.opts.Config.Memory/unsentShare),
+		TotalUnsent:        n.opts.Config.Memory / unsentShare,
 		Clock:              n.opts.Clock,
 		Metrics:            n.metrics,
 		Log:                n.log,

@@ -24,8 +24,12 @@ type Config struct {
 	// connection (16 MiB): beyond it the connection is not read.
 	MaxInFlightBytes int64
 	// MaxUnsent closes a connection with that many bytes of unsent answers
-	// (64 MiB).
+	// (64 MiB). One answer alone may be larger.
 	MaxUnsent int64
+	// TotalUnsent bounds the unsent answers of all connections (256 MiB): beyond
+	// it a connection that adds to them and has a 64th of them is closed, unless
+	// it waits for that answer alone.
+	TotalUnsent int64
 	// TotalInFlightBytes bounds the input in flight of all connections (64 MiB).
 	TotalInFlightBytes int64
 	// WriteTimeout closes a connection that takes no byte for so long (30 s).
@@ -59,6 +63,7 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxInFlight, 1024)
 	orDefault(&c.MaxInFlightBytes, 16<<20)
 	orDefault(&c.MaxUnsent, 64<<20)
+	orDefault(&c.TotalUnsent, 256<<20)
 	orDefault(&c.TotalInFlightBytes, 64<<20)
 	orDefault(&c.WriteTimeout, 30*time.Second)
 	orDefault(&c.RequestTimeout, 10*time.Second)
@@ -78,7 +83,7 @@ func (c Config) withDefaults() Config {
 func (c Config) Validate() error {
 	for _, v := range []int64{
 		int64(c.MaxConnections), int64(c.MaxFrame), int64(c.MaxInFlight), c.MaxInFlightBytes, c.MaxUnsent,
-		c.TotalInFlightBytes, int64(c.WriteTimeout), int64(c.RequestTimeout), int64(c.Workers),
+		c.TotalInFlightBytes, c.TotalUnsent, int64(c.WriteTimeout), int64(c.RequestTimeout), int64(c.Workers),
 		int64(c.QueueLength), c.QueueBytes,
 	} {
 		if v < 0 {

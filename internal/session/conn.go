@@ -188,7 +188,7 @@ func (c *Conn) enqueue(l requestList) (writer bool) {
 	for r := l.head; r != nil; r = r.next {
 		bytes += r.size()
 	}
-	if c.unsent.Add(bytes) > c.srv.cfg.MaxUnsent {
+	if c.addUnsent(bytes) {
 		c.srv.stats.SlowClients.Add(1)
 		c.abort()
 	}
@@ -205,6 +205,24 @@ func (c *Conn) enqueue(l requestList) (writer bool) {
 	return writer
 }
 
+// addUnsent counts answers that wait for the writer, and tells whether they are
+// too many for a client that does not read. An answer that nothing waits in
+// front of is never too much: its own limit is that of results.
+func (c *Conn) addUnsent(bytes int64) (tooMuch bool) {
+	total, own := c.srv.unsent.Add(bytes), c.unsent.Add(bytes)
+	if own == bytes {
+		return false
+	}
+	cfg := &c.srv.cfg
+	return own > cfg.MaxUnsent || total > cfg.TotalUnsent && own > cfg.TotalUnsent/64
+}
+
+// sentUnsent counts them out.
+func (c *Conn) sentUnsent(bytes int64) {
+	c.unsent.Add(-bytes)
+	c.srv.unsent.Add(-bytes)
+}
+
 // drop forgets answers that cannot be written.
 func (c *Conn) drop(l requestList) {
 	for r := l.pop(); r != nil; r = l.pop() {
@@ -215,7 +233,7 @@ func (c *Conn) drop(l requestList) {
 
 // retire counts a request out and recycles it.
 func (c *Conn) retire(r *Request) {
-	c.unsent.Add(-r.size())
+	c.sentUnsent(r.size())
 	if r.reply.uncounted {
 		c.pushed.Add(-1)
 	} else {

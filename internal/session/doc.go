@@ -52,6 +52,7 @@
 //	queue for workers full: not read, or OVERLOADED after THROW_ON_OVERLOAD
 //	waited for a worker beyond its deadline: OVERLOADED
 //	client takes nothing for 30 s, or 64 MiB are unsent: closed
+//	256 MiB are unsent in all: closed if a 64th of them is the connection's
 //	too many connections: the first request is answered OVERLOADED, then closed
 //	4,096 events unsent: closed
 //

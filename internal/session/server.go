@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
@@ -42,7 +43,8 @@ type Server struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // readers and the sweeper
 
-	requests sync.Pool // *Request
+	requests sync.Pool    // *Request
+	unsent   atomic.Int64 // bytes of answers
 
 	mu       sync.Mutex // protects what follows
 	listener net.Listener
@@ -80,6 +82,9 @@ func (s *Server) Stats() *Stats { return &s.stats }
 
 // Queued is how many requests wait for a worker.
 func (s *Server) Queued() int { return s.workers.queued() }
+
+// UnsentBytes is how many bytes of answers wait for their clients.
+func (s *Server) UnsentBytes() int64 { return s.unsent.Load() }
 
 // InputBytes is how many bytes of input are in flight.
 func (s *Server) InputBytes() int64 { return s.input.used.Load() }

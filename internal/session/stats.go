@@ -102,6 +102,7 @@ func (s *Server) register(reg *metrics.Registry) {
 	}
 	reg.GaugeFunc("ilion_cql_connections", "Open connections of clients.", func() float64 { return float64(st.Connections.Load()) })
 	reg.GaugeFunc("ilion_cql_queued", "Requests that wait for a worker.", func() float64 { return float64(s.Queued()) })
+	reg.GaugeFunc("ilion_cql_unsent_bytes", "Bytes of answers that clients have not taken.", func() float64 { return float64(s.UnsentBytes()) })
 	reg.GaugeFunc("ilion_cql_input_bytes", "Bytes of requests in flight.", func() float64 { return float64(s.InputBytes()) })
 	for kind, h := range st.Latency {
 		reg.HistogramOf(h, "ilion_cql_request_latency_seconds", "Time from reading a request to encoding its answer.",

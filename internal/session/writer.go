@@ -216,7 +216,7 @@ func (c *Conn) flush(tail []byte) bool {
 	}
 	ok := len(out) == 0 || c.send(out, tail)
 	b.frames, b.out = b.frames[:0], b.out[:0]
-	c.unsent.Add(-e.unsent)
+	c.sentUnsent(e.unsent)
 	sent, bytes := e.sent, e.sentBytes
 	e.sent, e.sentBytes, e.unsent = 0, 0, 0
 	c.settle(sent, bytes)
