@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"sync"
 
 	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/engine"
@@ -20,7 +21,7 @@ import (
 type ilionEng struct {
 	e    *engine.Engine
 	id   schema.TableID
-	pool chan *ilionScratch
+	pool sync.Pool // of *ilionScratch
 }
 
 // ilionScratch is what one call needs, kept for the next.
@@ -36,7 +37,7 @@ func init() { register("ilion", func() Engine { return &ilionEng{} }) }
 
 func (x *ilionEng) Open(o Options) error {
 	x.id = schema.TableID{15: 1}
-	x.pool = make(chan *ilionScratch, 256)
+	x.pool.New = func() any { return new(ilionScratch) }
 	def := &schema.Table{
 		ID: x.id, Keyspace: "bench", Name: "kv",
 		PartitionKey: []*schema.Column{{ID: 1, Name: "k", Kind: schema.PartitionKey, Type: schema.TypeBlob}},
@@ -68,21 +69,9 @@ func (x *ilionEng) Open(o Options) error {
 	return err
 }
 
-func (x *ilionEng) scratch() *ilionScratch {
-	select {
-	case s := <-x.pool:
-		return s
-	default:
-		return new(ilionScratch)
-	}
-}
+func (x *ilionEng) scratch() *ilionScratch { return x.pool.Get().(*ilionScratch) }
 
-func (x *ilionEng) free(s *ilionScratch) {
-	select {
-	case x.pool <- s:
-	default:
-	}
-}
+func (x *ilionEng) free(s *ilionScratch) { x.pool.Put(s) }
 
 func token(key []byte) ring.Token { return ring.TokenFromOrdered(binary.BigEndian.Uint64(key)) }
 
