@@ -195,10 +195,26 @@ func appendSegment(dst, payload []byte, self, compressed bool) []byte {
 type Assembler struct {
 	// buf is the bytes of one unfinished frame.
 	buf []byte
+	// refused tells that the frame begun in buf is too long.
+	refused bool
+	// skip is how many bytes of a frame that was refused are still to come.
+	skip int
 }
 
 // Pending tells whether a frame is unfinished.
-func (a *Assembler) Pending() bool { return len(a.buf) > 0 }
+func (a *Assembler) Pending() bool { return len(a.buf) > 0 || a.skip > 0 }
+
+// Skip returns the header of the frame that Add has just refused as too long,
+// and makes Add throw away what is still to come of it. False means that
+// there is no such frame or that it is longer than limit bytes.
+func (a *Assembler) Skip(limit int) (Header, bool) {
+	h, _ := ParseHeader(a.buf)
+	if !a.refused || h.Response || uint64(h.Length) > uint64(limit) || h.FrameSize() < len(a.buf) {
+		return h, false
+	}
+	a.skip, a.buf, a.refused = h.FrameSize()-len(a.buf), nil, false
+	return h, true
+}
 
 // Buffered is the number of bytes held.
 func (a *Assembler) Buffered() int { return len(a.buf) }
@@ -207,6 +223,17 @@ func (a *Assembler) Buffered() int { return len(a.buf) }
 // completes the frame, Add returns it and forgets it: the caller owns it. The
 // frame's body may not exceed limit bytes.
 func (a *Assembler) Add(s Segment, limit int) (frame []byte, err error) {
+	if a.skip > 0 {
+		n := len(s.Payload)
+		if s.Uncompressed > 0 {
+			n = s.Uncompressed
+		}
+		if n > a.skip {
+			return nil, Protocol("Segment has bytes beyond the end of its frame")
+		}
+		a.skip -= n
+		return nil, nil
+	}
 	a.buf, err = s.AppendPayload(a.buf)
 	if err != nil {
 		return nil, err
@@ -216,6 +243,7 @@ func (a *Assembler) Add(s Segment, limit int) (frame []byte, err error) {
 		return nil, nil
 	}
 	if err := h.CheckLength(limit); err != nil {
+		a.refused = true
 		return nil, err
 	}
 	switch size := h.FrameSize(); {

@@ -81,6 +81,10 @@ func (c *Conn) lost(f *frame, e *native.Error) bool {
 	h := f.h
 	switch known := !c.in.framed && !h.Response; {
 	case c.in.framed:
+		if refused, ok := c.in.asm.Skip(maxSkipped); ok {
+			c.respondError(refused, e, false)
+			return c.turn()
+		}
 		h = native.Header{}
 	case known && !native.Supported(h.Version):
 		h, e = refusal(h)

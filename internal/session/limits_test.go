@@ -320,11 +320,16 @@ func TestTooLongFrame(t *testing.T) {
 		t.Fatalf("%+v %s", a.h, a.err())
 	}
 	five := connect(t, s, 5)
-	five.send(3, native.OpQuery, make([]byte, 300_000))
-	if a := five.recv(); a.code() != native.CodeProtocol {
-		t.Fatalf("%+v %s", a.h, a.err())
+	for range 2 {
+		five.send(3, native.OpQuery, make([]byte, 300_000))
+		if a := five.recv(); a.h.Stream != 3 || a.code() != native.CodeProtocol || !strings.Contains(a.err(), "too big") {
+			t.Fatalf("%+v %s", a.h, a.err())
+		}
+		five.send(4, native.OpQuery, query("echo after"))
+		if a := five.recv(); a.h.Stream != 4 || a.value() != "after" {
+			t.Fatalf("%+v %s", a.h, a.err())
+		}
 	}
-	five.closed()
 }
 
 func TestDamagedSegment(t *testing.T) {
