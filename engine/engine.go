@@ -38,7 +38,7 @@ type Engine struct {
 	logger *slog.Logger
 
 	tables   atomic.Pointer[map[schema.TableID]*table]
-	schemaMu chan struct{} // one slot: one ApplySchema, Truncate or Close at a time
+	schemaMu chan struct{} // one slot: one ApplySchema or Close at a time
 	schema   atomic.Pointer[schema.Snapshot]
 
 	nextFile atomic.Uint64

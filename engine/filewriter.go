@@ -28,11 +28,11 @@ func (e *Engine) newFileWriter(t *table) *fileWriter {
 func (w *fileWriter) begin() error {
 	e := w.table.engine
 	dir := w.table.dir()
-	if !w.table.dirMade {
+	if !w.table.dirMade.Load() {
 		if err := vfs.MkdirAllSync(e.opts.FS, dir); err != nil {
 			return err
 		}
-		w.table.dirMade = true
+		w.table.dirMade.Store(true)
 	}
 	w.id = e.nextFile.Add(1) - 1
 	w.name = fmt.Sprintf("%s/%d.sst", dir, w.id)

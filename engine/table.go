@@ -41,9 +41,9 @@ type table struct {
 	flushing atomic.Uint64
 
 	// flushedTo separates what is in files from what is in mems[0]; protected
-	// by change, as is dirMade.
+	// by change.
 	flushedTo manifest.Mark
-	dirMade   bool
+	dirMade   atomic.Bool // a flush and compactions may find out at once
 
 	purge purgeBounds
 	// logged is set while files hold records that the next start would replay
