@@ -2,14 +2,15 @@
 # make serve    builds and serves on 127.0.0.1:9042, data in ./ilion-data
 # make test     the tests that need Go only
 # make check    everything that must pass before a change lands
-# make long     the same faults, fuzzing and models at full size
+# make fuzz     every fuzz target, FUZZ_N executions each
+# make long     the same faults and models at full size, then make fuzz
 # make bench    benchmarks of the packages
 # make compare  side by side with the peers (own module in bench/compare)
 
 export CGO_ENABLED ?= 0
 GO ?= go
 
-.PHONY: build serve test check format vet staticcheck builds mutants race clients long bench compare
+.PHONY: build serve test check format vet staticcheck builds mutants race clients long fuzz bench compare
 
 build:
 	$(GO) build -trimpath -o ilion ./cmd/ilion
@@ -28,6 +29,8 @@ format:
 vet:
 	$(GO) vet ./...
 	$(GO) vet -tags "invariants failpoints mutants" ./...
+	$(GO) vet -tags "invariants long" ./...
+	$(GO) vet -tags clients ./...
 
 staticcheck:
 	$(GO) tool -modfile=internal/tools/go.mod staticcheck ./...
@@ -51,6 +54,11 @@ clients:
 
 long:
 	$(GO) test -tags "invariants long" -count=1 -timeout 170m ./...
+	$(MAKE) fuzz
+
+# A count of executions, not a time, see internal/tools/fuzz.sh for the settings.
+fuzz:
+	sh internal/tools/fuzz.sh
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
