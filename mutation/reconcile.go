@@ -1,6 +1,10 @@
 package mutation
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/ilion-db/ilion/schema"
+)
 
 // normalizeRow sorts cells, reconciles those at one place and drops what the
 // row's own deletions shadow.
@@ -23,23 +27,15 @@ func normalizeRow(w *rowWriter, sorted bool) {
 		w.marker = Marker{}
 	}
 	out := w.cells[:0]
-	var collection Deletion
-	var of Cell
+	var cover collectionCover
 	for i := range w.cells {
 		c := w.cells[i]
 		if len(out) > 0 && out[len(out)-1].order(&c) == 0 {
 			continue // the winner came first
 		}
-		if w.deletion.Covers(c.Timestamp) {
-			continue
+		if !w.deletion.Covers(c.Timestamp) && !cover.drops(&c) {
+			out = append(out, c)
 		}
-		if c.Flags&CellCollection != 0 {
-			collection = Deletion{Timestamp: c.Timestamp, LocalTime: c.LocalTime, Set: true}
-			of = c
-		} else if collection.Set && of.Column == c.Column && collection.Covers(c.Timestamp) {
-			continue
-		}
-		out = append(out, c)
 	}
 	w.cells = out
 }
@@ -88,53 +84,74 @@ func (m *Reconciler) Merge(dst []byte, cover Deletion, versions ...[]byte) ([]by
 }
 
 func (m *Reconciler) mergeCells(shadow Deletion) error {
-	live := m.readers
-	for i := range live {
-		if !live[i].NextCell() {
-			if live[i].Err() != nil {
-				return live[i].Err()
-			}
-			live[i].Cells = -1 // ended
+	for i := range m.readers {
+		if err := m.readers[i].advance(); err != nil {
+			return err
 		}
 	}
-	var collection Deletion
-	var of Cell
+	var cover collectionCover
 	for {
-		best := -1
-		for i := range live {
-			if live[i].Cells < 0 {
-				continue
-			}
-			if best < 0 {
-				best = i
-				continue
-			}
-			o := live[i].Cell.order(&live[best].Cell)
-			if o < 0 || o == 0 && live[i].Cell.wins(&live[best].Cell) {
-				best = i
-			}
-		}
+		best := m.first()
 		if best < 0 {
 			return nil
 		}
-		c := live[best].Cell
-		for i := range live {
-			if live[i].Cells >= 0 && live[i].Cell.order(&c) == 0 && !live[i].NextCell() {
-				if live[i].Err() != nil {
-					return live[i].Err()
-				}
-				live[i].Cells = -1
+		c := m.readers[best].Cell
+		for i := range m.readers {
+			r := &m.readers[i]
+			if r.Cells < 0 || r.Cell.order(&c) != 0 {
+				continue
+			}
+			if err := r.advance(); err != nil {
+				return err
 			}
 		}
-		if shadow.Covers(c.Timestamp) {
-			continue
+		if !shadow.Covers(c.Timestamp) && !cover.drops(&c) {
+			m.out.cells = append(m.out.cells, c)
 		}
-		if c.Flags&CellCollection != 0 {
-			collection = Deletion{Timestamp: c.Timestamp, LocalTime: c.LocalTime, Set: true}
-			of = c
-		} else if collection.Set && of.Column == c.Column && collection.Covers(c.Timestamp) {
-			continue
-		}
-		m.out.cells = append(m.out.cells, c)
 	}
+}
+
+// advance moves to the next cell; behind the last one, Cells is -1.
+func (r *RowReader) advance() error {
+	if !r.NextCell() {
+		r.Cells = -1
+		return r.Err()
+	}
+	return nil
+}
+
+// first is the reader whose cell comes first, the winner of those at one
+// place, or -1 at the end.
+func (m *Reconciler) first() int {
+	best := -1
+	for i := range m.readers {
+		if m.readers[i].Cells < 0 {
+			continue
+		}
+		if best < 0 {
+			best = i
+			continue
+		}
+		c, b := &m.readers[i].Cell, &m.readers[best].Cell
+		if o := c.order(b); o < 0 || o == 0 && c.wins(b) {
+			best = i
+		}
+	}
+	return best
+}
+
+// collectionCover is the deletion of a whole collection, which comes before
+// its elements.
+type collectionCover struct {
+	deletion Deletion
+	column   schema.ColumnID
+}
+
+// drops takes the next cell and tells whether it is shadowed.
+func (d *collectionCover) drops(c *Cell) bool {
+	if c.Flags&CellCollection != 0 {
+		d.deletion, d.column = Deletion{Timestamp: c.Timestamp, LocalTime: c.LocalTime, Set: true}, c.Column
+		return false
+	}
+	return d.deletion.Set && d.column == c.Column && d.deletion.Covers(c.Timestamp)
 }
