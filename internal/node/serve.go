@@ -26,6 +26,14 @@ const (
 	maxUnsent   = 64 << 20
 )
 
+// Requests that may block are executed at the same time by so many workers
+// that a page for each fits the share of what is in flight.
+const (
+	workerBytes = 1 << 20
+	minWorkers  = 24
+	maxWorkers  = 128
+)
+
 // openQuery makes the statement processor.
 func (n *Node) openQuery() error {
 	n.traces = &query.Traces{}
@@ -89,6 +97,7 @@ func (n *Node) serve() error {
 		MaxConnections:     maxConnections(n.budget),
 		TotalInFlightBytes: inFlight / 2,
 		QueueBytes:         inFlight / 4,
+		Workers:            int(min(max(inFlight/workerBytes, minWorkers), maxWorkers)),
 		MaxUnsent:          min(maxUnsent, n.opts.Config.Memory/unsentShare),
 		TotalUnsent:        n.opts.Config.Memory / unsentShare,
 		Clock:              n.opts.Clock,

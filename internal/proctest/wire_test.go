@@ -30,6 +30,7 @@ const (
 type frame struct {
 	stream int16
 	opcode byte
+	warned bool // the body begins with warnings
 	body   []byte
 	err    error // of the connection
 }
@@ -134,7 +135,7 @@ func (w *wire) read() frame {
 	if _, err := io.ReadFull(w, head[:]); err != nil {
 		return frame{err: err}
 	}
-	f := frame{stream: int16(binary.BigEndian.Uint16(head[2:])), opcode: head[4], body: make([]byte, binary.BigEndian.Uint32(head[5:]))}
+	f := frame{stream: int16(binary.BigEndian.Uint16(head[2:])), opcode: head[4], warned: head[1]&0x08 != 0, body: make([]byte, binary.BigEndian.Uint32(head[5:]))}
 	if _, err := io.ReadFull(w, f.body); err != nil {
 		return frame{err: err}
 	}

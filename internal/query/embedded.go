@@ -192,7 +192,7 @@ func (rows *Rows) fetch(c *call) (err error) {
 		rows.body, n, state, err = p.describe(pl.Describe, rows.params.PageSize, rows.params.PagingState, rows.body[:0])
 	} else {
 		var res exec.Result
-		rows.body, res, err = p.page(rows.ctx, c, pl.Select, rows.params.Values, rows.params.PagingState, rows.body[:0])
+		rows.body, res, err = p.page(rows.ctx, c, pl.Select, rows.params.Values, rows.params.PagingState, func() []byte { return rows.body[:0] })
 		n, state = res.Rows, res.PagingState
 	}
 	if err != nil {

@@ -191,7 +191,7 @@ func (p *Processor) answerWrite(ctx context.Context, r *session.Request, c *call
 func (p *Processor) answerSelect(ctx context.Context, r *session.Request, c *call, st *statement, s *plan.Select, values []native.Value) error {
 	params := r.Params()
 	c.event("Executing read on " + s.Table.Keyspace + "." + s.Table.Name)
-	body, res, err := p.page(ctx, c, s, values, params.PagingState, r.RowBuffer())
+	body, res, err := p.page(ctx, c, s, values, params.PagingState, r.RowBuffer)
 	if err != nil {
 		return err
 	}

@@ -83,14 +83,15 @@ func skipMetadata(params *native.QueryParams, st *statement) bool {
 	return params.SkipMetadata && (st == nil || !st.reshaped.Load())
 }
 
-// page reads one page of a SELECT, waiting for what it needs.
-func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []native.Value, state, dst []byte) ([]byte, exec.Result, error) {
+// page reads one page of a SELECT, waiting for what it needs. It appends to what
+// buffer returns, which it asks for when nothing is waited for any more.
+func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []native.Value, state []byte, buffer func() []byte) ([]byte, exec.Result, error) {
 	q, rd := p.reading(c)
 	if err := s.Bind(q, values, &c.opts); err != nil {
-		return dst, exec.Result{}, err
+		return nil, exec.Result{}, err
 	}
 	if err := rd.Resume(q, state); err != nil {
-		return dst, exec.Result{}, err
+		return nil, exec.Result{}, err
 	}
 	rd.Limits = exec.Limits{MaxBytes: p.cfg.MaxResult, Check: func() error {
 		if p.clock.Mono() > time.Duration(c.deadline) {
@@ -100,13 +101,13 @@ func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []
 	}}
 	defer func() { rd.Limits = exec.Limits{} }()
 	if s.Table.Virtual {
-		return p.pageVirtual(ctx, q, rd, dst)
+		return p.pageVirtual(ctx, q, rd, buffer())
 	}
 	if s.Aggregated && !q.Empty && len(q.Command.Keys) != 1 {
 		c.warnings = append(c.warnings, aggregationWarning(q))
 	}
 	if q.Empty {
-		return rd.Page(q, nil, dst)
+		return rd.Page(q, nil, buffer())
 	}
 	ctx, cancel := p.limited(ctx, c)
 	defer cancel()
@@ -115,15 +116,15 @@ func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []
 		case p.unpaged <- struct{}{}:
 			defer func() { <-p.unpaged }()
 		case <-ctx.Done():
-			return dst, exec.Result{}, context.Cause(ctx)
+			return nil, exec.Result{}, context.Cause(ctx)
 		}
 	}
 	src, err := p.cluster.Read(ctx, &q.Command, c.level)
 	if err != nil {
-		return dst, exec.Result{}, cause(ctx, err)
+		return nil, exec.Result{}, cause(ctx, err)
 	}
 	defer src.Close()
-	out, res, err := rd.Page(q, src, dst)
+	out, res, err := rd.Page(q, src, buffer())
 	return out, res, cause(ctx, err)
 }
 

@@ -15,6 +15,11 @@ import (
 // larger than nearly all.
 var bodies bytebufferpool.Pool
 
+// keepBody is the largest buffer in bytes that goes back: it holds a page, and
+// not a result without pages, which requests that wait for their turn would
+// hold as well.
+const keepBody = 2 << 20
+
 // Request is one request of a client and the record of its answer. It is
 // pooled: nobody may touch it after Complete, or after returning Done.
 //
@@ -109,8 +114,9 @@ func (r *Request) recycle() {
 	r.Conn, r.Prepared, r.Payload, r.chunk, r.next = nil, nil, nil, nil, nil
 	r.cost, r.group = 0, 0
 	if b := r.reply.buffer; b != nil {
-		b.B = r.reply.body
-		bodies.Put(b)
+		if b.B = r.reply.body; cap(b.B) <= keepBody {
+			bodies.Put(b)
+		}
 	}
 	r.reply = reply{head: r.reply.head[:0]}
 	r.settled.Store(false)

@@ -219,6 +219,7 @@ func (w *workers) execute(r *Request) {
 		}
 	}()
 	switch {
+	case c.isDead(): // nobody waits for it any more
 	case r.expired(w.srv.clock.Mono()):
 		w.srv.stats.Expired.Add(1)
 		r.Fail(native.Overloaded("Query timed out before it could start"))

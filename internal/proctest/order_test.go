@@ -1,0 +1,187 @@
+//go:build clients || long
+
+package proctest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/cql/native"
+)
+
+// fillWide writes rows of size bytes into partition 1 of ks.wide (k, c, v).
+func fillWide(t testing.TB, db *gocql.Session, rows, size int) {
+	t.Helper()
+	must(t, db, "CREATE TABLE ks.wide (k int, c int, v blob, PRIMARY KEY (k, c))")
+	const perBatch = 32
+	next := make(chan int)
+	go func() {
+		defer close(next)
+		for c := 0; c < rows; c += perBatch {
+			next <- c
+		}
+	}()
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			v := make([]byte, size)
+			noise(v)
+			for c := range next {
+				b := db.Batch(gocql.UnloggedBatch)
+				for i := c; i < min(c+perBatch, rows); i++ {
+					b.Query("INSERT INTO ks.wide (k, c, v) VALUES (1, ?, ?)", i, v)
+				}
+				if err := b.Exec(); err != nil {
+					t.Errorf("rows from %d: %v", c, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+}
+
+// order sends a slow request on stream 1 and n quick ones behind it in one
+// write, and returns the streams in the order of their answers.
+func order(t *testing.T, w *wire, slow, quick string, n int) (streams []int16) {
+	t.Helper()
+	all := w.request(1, native.OpQuery, queryBody(slow, 0, nil))
+	for i := range n {
+		all = append(all, w.request(int16(i+2), native.OpQuery, queryBody(quick, 0, nil))...)
+	}
+	if _, err := w.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	for range n + 1 {
+		f := w.read()
+		if f.opcode != opResult {
+			t.Fatal(f)
+		}
+		streams = append(streams, f.stream)
+	}
+	return streams
+}
+
+// lastIsFirst wants what was asked first to be answered last.
+func lastIsFirst(t *testing.T, streams []int16) {
+	t.Helper()
+	for i, s := range streams {
+		if s == 1 && i != len(streams)-1 {
+			t.Errorf("%d of %d requests were answered behind the slow one", len(streams)-1-i, len(streams)-1)
+		}
+	}
+}
+
+// TestReadsPassScan puts point reads behind a scan on one connection.
+func TestReadsPassScan(t *testing.T) {
+	s := startServer(t, options{})
+	db := s.connect()
+	defer db.Close()
+	must(t, db, createKS)
+	fillWide(t, db, 100_000, 100)
+	w, err := dial(s.port, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	const scan, point = "SELECT count(*) FROM ks.wide", "SELECT v FROM ks.wide WHERE k = 1 AND c = 77"
+	w.ask(point, 0, nil) // parsed, and what it reads is in memory
+	for range 5 {
+		lastIsFirst(t, order(t, w, scan, point, 200))
+	}
+}
+
+// TestReadsPassSync puts reads behind a write whose sync is held.
+func TestReadsPassSync(t *testing.T) {
+	s := startServer(t, options{tags: "failpoints", env: []string{"ILION_FAILPOINTS=commitlog/sync=delay:300ms"}})
+	w, err := dial(s.port, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	for _, text := range []string{createKS, "CREATE TABLE ks.t (k int PRIMARY KEY, v int)", "INSERT INTO ks.t (k, v) VALUES (1, 1)"} {
+		if f := w.ask(text, 0, nil); f.opcode != opResult {
+			t.Fatalf("%s: %v", text, f)
+		}
+	}
+	for range 3 {
+		lastIsFirst(t, order(t, w, "INSERT INTO ks.t (k, v) VALUES (2, 2)", "SELECT v FROM ks.t WHERE k = 1", 200))
+	}
+}
+
+// metric is one value of the server's metrics page.
+func (s *server) metric(name string) float64 {
+	s.t.Helper()
+	res, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.http))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindSubmatch(body)
+	if m == nil {
+		s.t.Fatalf("no metric %s", name)
+	}
+	v, err := strconv.ParseFloat(string(m[1]), 64)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return v
+}
+
+// TestClientThatNeverReads asks for much and takes nothing. Others are
+// answered before the server has given it up, and its answers do not pile up.
+func TestClientThatNeverReads(t *testing.T) {
+	const budget = 256 << 20
+	s := startServer(t, options{args: []string{"--memory", "256MiB"}})
+	db := s.connect()
+	defer db.Close()
+	must(t, db, createKS)
+	fillWide(t, db, 1_500, 4<<10) // 6 MiB in one answer
+	deaf, err := dial(s.port, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.close()
+	ended := make(chan struct{})
+	go func() { // until the server reads no more and then cuts it off
+		defer close(ended)
+		for i := range 10_000 {
+			if deaf.query(int16(i%1000), "SELECT * FROM ks.wide") != nil {
+				return
+			}
+		}
+	}()
+	w, err := dial(s.port, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	// The deaf one has filled its sockets once the server holds answers of it.
+	for i := range 2_000 {
+		text := "SELECT v FROM ks.wide WHERE k = 1 AND c = " + strconv.Itoa(i%1500)
+		if f := w.ask(text, 0, nil); f.opcode != opResult {
+			t.Fatal(f)
+		}
+		if f := w.ask(strings.Replace("INSERT INTO ks.wide (k, c) VALUES (2, C)", "C", strconv.Itoa(i), 1), 0, nil); f.opcode != opResult {
+			t.Fatal(f)
+		}
+	}
+	t.Logf("4,000 requests were answered; %v clients were cut off before", s.metric("ilion_cql_slow_clients_total"))
+	s.withinMemory(budget)
+	deaf.close()
+	<-ended
+}
