@@ -23,6 +23,17 @@ var aggregates = map[string]Aggregate{
 	"count": AggCount, "countrows": AggCountRows, "min": AggMin, "max": AggMax, "sum": AggSum, "avg": AggAvg,
 }
 
+// numberSignatures are those of an aggregate of numbers.
+func numberSignatures(name string) string {
+	var list []*function
+	for _, t := range conversionTypes {
+		if isNumber(t) {
+			list = append(list, &function{name: name, args: []*schema.Type{t}, ret: t})
+		}
+	}
+	return signaturesOf(list)
+}
+
 // aggregateExpr compiles a call of an aggregate function; it returns nil if the
 // name is none.
 func (c *compiler) aggregateExpr(e *cql.FunctionCall, scope exprScope) (*Expr, error) {
@@ -43,7 +54,7 @@ func (c *compiler) aggregateExpr(e *cql.FunctionCall, scope exprScope) (*Expr, e
 		return out, nil
 	}
 	if len(e.Args) != 1 {
-		return nil, invalid("Invalid number of arguments in call to function %s: 1 required but %d provided", functionDisplay(e.Name), len(e.Args))
+		return nil, invalid("Invalid number of arguments for function %s(any)", functionDisplay(e.Name))
 	}
 	c.inAggregate = true
 	x, err := c.expr(e.Args[0], scope)
@@ -57,7 +68,7 @@ func (c *compiler) aggregateExpr(e *cql.FunctionCall, scope exprScope) (*Expr, e
 		return out, nil
 	case AggSum, AggAvg:
 		if !isNumber(x.Type) {
-			return nil, invalid("Invalid call to function %s, none of its type signatures match", functionDisplay(e.Name))
+			return nil, invalid("Invalid call to function %s, none of its type signatures match (known type signatures: %s)", nameAsCalled(e.Name), numberSignatures(e.Name.Name))
 		}
 	}
 	out.Type = x.Type

@@ -11,8 +11,8 @@ import (
 	"github.com/ilion-db/ilion/schema"
 )
 
-// operand compiles one side of an operation: a constant or marker takes the
-// type of the other side if it fits.
+// operand compiles one side of an operation: a marker takes the type of the
+// other side.
 func (c *compiler) operand(e, other cql.Expr, scope exprScope) (*Expr, error) {
 	var typ *schema.Type
 	switch e.(type) {
@@ -21,6 +21,9 @@ func (c *compiler) operand(e, other cql.Expr, scope exprScope) (*Expr, error) {
 		case *cql.Literal, *cql.BindMarker:
 			typ = c.hint
 		default:
+			if isLiteral(e) {
+				break // of the smallest type that has it
+			}
 			x, err := c.expr(other, scope)
 			if err != nil {
 				return nil, err

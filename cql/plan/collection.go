@@ -59,22 +59,28 @@ func (c *compiler) assignment(a *cql.Assignment) (op, error) {
 		return c.putElement(a, col)
 	case cql.AssignAdd:
 		o.kind = opAppend
-		if err = checkMultiCell(col, "+"); err != nil {
+		if err = checkMultiCell(col, "+", a.Value); err != nil {
 			return o, err
+		}
+		if _, isMap := a.Value.(*cql.MapLiteral); t.Kind() == schema.KindMap && !isMap && isCollectionLiteral(a.Value) {
+			return o, invalid("Value for a map addition has to be a map, but was: '%s'", a.Value)
 		}
 		o.value, err = c.term(a.Value, col.Name, t)
 	case cql.AssignPrepend:
 		o.kind = opPrepend
 		if t.Kind() != schema.KindList || !t.IsMultiCell() {
-			return o, invalid("Invalid operation (%s = %s + %s) for non list column %s", col.Name, a.Value, col.Name, col.Name)
+			return o, invalid("Invalid operation (%s = %s - %s) for non list column %s", col.Name, a.Value, col.Name, col.Name)
 		}
 		o.value, err = c.term(a.Value, col.Name, t)
 	case cql.AssignSub:
 		o.kind = opDiscard
-		if err = checkMultiCell(col, "-"); err != nil {
+		if err = checkMultiCell(col, "-", a.Value); err != nil {
 			return o, err
 		}
 		if t.Kind() == schema.KindMap {
+			if _, isSet := a.Value.(*cql.SetLiteral); !isSet && isCollectionLiteral(a.Value) {
+				return o, invalid("Value for a map substraction has to be a set, but was: '%s'", a.Value)
+			}
 			t = schema.SetOf(t.Key(), true)
 		}
 		o.value, err = c.term(a.Value, col.Name, t)
@@ -82,12 +88,20 @@ func (c *compiler) assignment(a *cql.Assignment) (op, error) {
 	return o, err
 }
 
-func checkMultiCell(col *schema.Column, sign string) error {
+func isCollectionLiteral(e cql.Term) bool {
+	switch e.(type) {
+	case *cql.ListLiteral, *cql.SetLiteral, *cql.MapLiteral:
+		return true
+	}
+	return false
+}
+
+func checkMultiCell(col *schema.Column, sign string, v cql.Term) error {
 	switch {
 	case !col.Type.IsCollection():
-		return invalid("Invalid operation (%s = %s %s ...) for non counter column %s", col.Name, col.Name, sign, col.Name)
+		return invalid("Invalid operation (%s = %s %s %s) for non counter column %s", col.Name, col.Name, sign, v, col.Name)
 	case !col.Type.IsMultiCell():
-		return invalid("Invalid operation (%s = %s %s ...) for frozen collection column %s", col.Name, col.Name, sign, col.Name)
+		return invalid("Invalid operation (%s = %s %s %s) for frozen collection column %s", col.Name, col.Name, sign, v, col.Name)
 	}
 	return nil
 }

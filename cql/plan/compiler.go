@@ -113,7 +113,7 @@ func (c *compiler) typeOf(e *cql.TypeExpr) (*schema.Type, error) {
 	}
 	if e.Frozen {
 		if !t.IsCollection() && t.Kind() != schema.KindTuple && t.Kind() != schema.KindUDT && t.Kind() != schema.KindVector {
-			return nil, invalid("frozen<> is only allowed on collections, tuples, and user-defined types (got %s)", t)
+			return nil, native.Syntax("frozen<> is only allowed on collections, tuples, and user-defined types (got %s)", t)
 		}
 		return t.Freeze(), nil
 	}

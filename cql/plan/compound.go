@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -21,6 +23,9 @@ func (c *compiler) compound(e cql.Term, name string, t *schema.Type) (*term, err
 			return nil, elementError(e, name, t, part, err)
 		}
 		if sub.kind == termConst && sub.value == nil && t.Kind() != schema.KindTuple && t.Kind() != schema.KindUDT {
+			if t.Kind() == schema.KindVector {
+				return nil, invalid("null is not supported inside vectors")
+			}
 			return nil, invalid("null is not supported inside collections")
 		}
 		constant = constant && sub.kind == termConst
@@ -47,7 +52,7 @@ func compoundParts(e cql.Term, name string, t *schema.Type) ([]cql.Term, error) 
 			return e.Elems, nil
 		}
 		if k != schema.KindList {
-			return nil, invalid("Invalid list literal for %s of type %s", name, t)
+			return nil, invalid("Unexpected receiver type '%s'; only list and vector are expected", t)
 		}
 		return e.Elems, nil
 	case *cql.SetLiteral:
@@ -73,9 +78,16 @@ func compoundParts(e cql.Term, name string, t *schema.Type) ([]cql.Term, error) 
 	return nil, invalid("Invalid value for %s of type %s", name, t)
 }
 
+// unwrapped is the term between parentheses if the receiver is no tuple.
+func unwrapped(e *cql.TupleLiteral, t *schema.Type) cql.Term {
+	if len(e.Elems) == 1 && t.Kind() != schema.KindTuple {
+		return e.Elems[0]
+	}
+	return nil
+}
+
 func tupleParts(e *cql.TupleLiteral, name string, t *schema.Type) ([]cql.Term, error) {
 	if t.Kind() != schema.KindTuple {
-		// A single term between parentheses is that term.
 		return nil, invalid("Invalid tuple type literal for %s of type %s", name, t)
 	}
 	if len(e.Elems) > len(t.Elems()) {
@@ -124,23 +136,30 @@ func elementError(e cql.Term, name string, t *schema.Type, part cql.Term, err er
 		kind = "set"
 	case *cql.MapLiteral:
 		kind = "map"
+	case *cql.TupleLiteral:
+		i := slices.Index(e.(*cql.TupleLiteral).Elems, part)
+		if l := part.(*cql.Literal); !literalFits(l.Kind, t.Elems()[i]) {
+			return invalid("Invalid tuple literal for %s: component %d is not of type %s", name, i, t.Elems()[i])
+		}
+		return err
 	default:
 		return err
 	}
-	if l := part.(*cql.Literal); !literalFits(l.Kind, elementOf(t, part, e)) {
-		return invalid("Invalid %s literal for %s: value %s is not of type %s", kind, name, part, elementOf(t, part, e))
+	role, typ := elementOf(t, part, e)
+	if l := part.(*cql.Literal); !literalFits(l.Kind, typ) {
+		return invalid("Invalid %s literal for %s: %s %s is not of type %s", kind, name, role, part, typ)
 	}
 	return err
 }
 
-func elementOf(t *schema.Type, part, e cql.Term) *schema.Type {
-	if m, ok := e.(*cql.MapLiteral); ok {
-		for _, entry := range m.Entries {
-			if entry.Key == part {
-				return t.Key()
-			}
-		}
-		return t.Value()
+// elementOf says what a part of a literal is, and its type.
+func elementOf(t *schema.Type, part, e cql.Term) (role string, _ *schema.Type) {
+	m, ok := e.(*cql.MapLiteral)
+	if !ok {
+		return "value", t.Elem()
 	}
-	return t.Elem()
+	if slices.ContainsFunc(m.Entries, func(entry cql.MapEntry) bool { return entry.Key == part }) {
+		return "key", t.Key()
+	}
+	return "value", t.Value()
 }

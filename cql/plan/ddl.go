@@ -166,7 +166,7 @@ func (c *compiler) createKeyspace(s *cql.CreateKeyspace) (*SchemaPlan, error) {
 		return nil, err
 	}
 	if isSystemKeyspace(name) {
-		return nil, errSystemKeyspace(name)
+		return nil, invalid("System keyspace '%s' is not user-modifiable", name)
 	}
 	if err := schema.CheckKeyspaceName(name); err != nil {
 		return nil, err

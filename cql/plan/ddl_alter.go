@@ -28,6 +28,9 @@ func (c *compiler) alterTable(s *cql.AlterTable) (*SchemaPlan, error) {
 	if err := a.apply(s); err != nil {
 		return nil, err
 	}
+	if p.NoOp = s.Kind != cql.AlterTableWith && !a.changed; p.NoOp {
+		return p, nil
+	}
 	p.build = func(_ *Env, o *Options) (schema.Change, error) {
 		t := copyTable(a.t)
 		t.Dropped = slices.Clone(t.Dropped)
@@ -65,8 +68,9 @@ func copyTable(old *schema.Table) *schema.Table {
 }
 
 type alteration struct {
-	c *compiler
-	t *schema.Table
+	c       *compiler
+	t       *schema.Table
+	changed bool // columns are others
 }
 
 func (a *alteration) apply(s *cql.AlterTable) error {
@@ -125,7 +129,10 @@ func (a *alteration) add(def *cql.ColumnDef, ifNotExists bool) error {
 		col.Kind = schema.Static
 	}
 	if hasCounters(a.t) != isCounter(col) && len(a.t.Static)+len(a.t.Regular) > 0 {
-		return invalid("Cannot mix counter and non counter columns in the same table")
+		if isCounter(col) {
+			return native.ConfigError("%s.%s: Cannot have a counter column (\"%s\") in a non counter table", a.t.Keyspace, a.t.Name, name)
+		}
+		return native.ConfigError("%s.%s: Cannot have a non counter column (\"%s\") in a counter table", a.t.Keyspace, a.t.Name, name)
 	}
 	for _, d := range a.t.Dropped {
 		if d.Name != name {
@@ -139,9 +146,10 @@ func (a *alteration) add(def *cql.ColumnDef, ifNotExists bool) error {
 			return invalid("Cannot re-add previously dropped counter column %s", name)
 		}
 		if !assignable(d.Type, typ) {
-			return invalid("Cannot re-add previously dropped column '%s' of type %s, incompatible with previous type %s", name, typ, d.Type)
+			return invalid("Cannot add a column '%s' of type %s, incompatible with previously dropped column '%s' of type %s", name, typ, name, d.Type)
 		}
 	}
+	a.changed = true
 	a.t.NextColumnID++
 	list := &a.t.Regular
 	if def.Static {
@@ -192,6 +200,7 @@ func (a *alteration) drop(name string, at int64, ifExists bool) error {
 	case col.Kind == schema.PartitionKey || col.Kind == schema.Clustering:
 		return invalid("Cannot drop PRIMARY KEY column %s", name)
 	}
+	a.changed = true
 	same := func(c *schema.Column) bool { return c == col }
 	a.t.Static = slices.DeleteFunc(a.t.Static, same)
 	a.t.Regular = slices.DeleteFunc(a.t.Regular, same)
@@ -206,13 +215,14 @@ func (a *alteration) rename(from, to string, ifExists bool) error {
 	case col == nil && ifExists:
 		return nil
 	case col == nil:
-		return invalid("Column %s was not found in table %s.%s", from, a.t.Keyspace, a.t.Name)
+		return errUndefinedColumn(from, a.t)
 	case col.Kind != schema.PartitionKey && col.Kind != schema.Clustering:
 		return invalid("Cannot rename non PRIMARY KEY column %s", from)
 	case a.t.Column(to) != nil:
 		return invalid("Cannot rename column %s to %s in table '%s.%s'; another column with that name already exists",
 			from, to, a.t.Keyspace, a.t.Name)
 	}
+	a.changed = true
 	col.Name = to
 	a.t.Init()
 	return nil

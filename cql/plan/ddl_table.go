@@ -191,13 +191,23 @@ func (b *tableBuilder) clusteringOrder(order []cql.ClusteringOrder) error {
 		if col == nil || col.Kind != schema.Clustering {
 			return invalid("Only clustering key columns can be defined in CLUSTERING ORDER directive: [%s] are not clustering columns", o.Column.Name)
 		}
-		if col.Position != i {
-			return invalid("Clustering key columns must exactly match columns in CLUSTERING ORDER BY directive")
+		if slices.ContainsFunc(order[:i], func(before cql.ClusteringOrder) bool { return before.Column.Name == col.Name }) {
+			return invalid("Duplicate column '%s' in CLUSTERING ORDER BY clause for table '%s'", col.Name, b.t.Name)
 		}
 		col.Desc = o.Desc
 	}
-	if len(order) > 0 && len(order) != len(b.t.Clustering) {
-		return invalid("Clustering key columns must exactly match columns in CLUSTERING ORDER BY directive")
+	if len(order) == 0 {
+		return nil
+	}
+	for i, col := range b.t.Clustering {
+		if i < len(order) && order[i].Column.Name == col.Name {
+			continue
+		}
+		if slices.ContainsFunc(order, func(o cql.ClusteringOrder) bool { return o.Column.Name == col.Name }) {
+			return invalid("The order of columns in the CLUSTERING ORDER directive must match that of the clustering columns (%s must appear before %s)",
+				col.Name, order[i].Column.Name)
+		}
+		return invalid("Missing CLUSTERING ORDER for column %s", col.Name)
 	}
 	return nil
 }

@@ -55,6 +55,14 @@ func functionDisplay(n cql.Name) string {
 	return "system." + n.Name
 }
 
+// nameAsCalled is a function's name as it was written.
+func nameAsCalled(n cql.Name) string {
+	if n.Keyspace != "" {
+		return n.Keyspace + "." + n.Name
+	}
+	return n.Name
+}
+
 // argument is what is known of an argument before the function is: a type, or
 // a constant or bind marker that takes the type of the parameter.
 type argument struct {
@@ -101,10 +109,10 @@ func resolve(name cql.Name, args []argument) (*function, error) {
 		}
 	}
 	if list == nil || name.Keyspace != "" && name.Keyspace != "system" {
-		return nil, invalid("Unknown function '%s'", strings.TrimPrefix(functionDisplay(name), "system."))
+		return nil, invalid("Unknown function '%s'", nameAsCalled(name))
 	}
 	if len(list) == 1 {
-		return list[0], checkArguments(list[0], args)
+		return list[0], checkArguments(list[0], functionDisplay(name), args)
 	}
 	var fit, exact []*function
 	for _, f := range list {
@@ -128,7 +136,7 @@ func resolve(name cql.Name, args []argument) (*function, error) {
 	}
 	switch {
 	case len(fit) == 0:
-		return nil, invalid("Invalid call to function system.%s, none of its type signatures match (known type signatures: %s)", n, signaturesOf(list))
+		return nil, invalid("Invalid call to function %s, none of its type signatures match (known type signatures: %s)", nameAsCalled(name), signaturesOf(list))
 	case len(fit) > 1 && slices.ContainsFunc(args, func(a argument) bool { return a.marker || a.lit != nil }):
 		return nil, invalid("Ambiguous call to function system.%s (can be matched by following signatures: %s): use type casts to disambiguate",
 			n, signaturesOf(fit))
@@ -144,13 +152,13 @@ func signaturesOf(list []*function) string {
 	return strings.Join(texts, ", ")
 }
 
-func checkArguments(f *function, args []argument) error {
+func checkArguments(f *function, name string, args []argument) error {
 	if len(f.args) != len(args) {
-		return invalid("Invalid number of arguments in call to function system.%s: %d required but %d provided", f.name, len(f.args), len(args))
+		return invalid("Invalid number of arguments in call to function %s: %d required but %d provided", name, len(f.args), len(args))
 	}
 	for i := range args {
 		if !args[i].fits(f.args[i]) {
-			return invalid("Type error: %s cannot be passed as argument %d of function system.%s of type %s", args[i].text, i, f.name, f.args[i])
+			return invalid("Type error: %s cannot be passed as argument %d of function %s of type %s", args[i].text, i, name, f.args[i])
 		}
 	}
 	return nil

@@ -290,7 +290,7 @@ func (m *Modification) clusteringKeys(rs []*restriction) error {
 	case onlyStatic && n > 0:
 		return invalid("Invalid restrictions on clustering columns since the %s statement modifies only static columns", m.name)
 	case m.deleteRows || onlyStatic:
-	case sliced:
+	case sliced, n < len(all) && m.name == "DELETE":
 		return invalid("Range deletions are not supported for specific columns")
 	case n < len(all):
 		return invalid("Some clustering keys are missing: %s", columnNames(all[n:]))

@@ -29,7 +29,7 @@ func (c *compiler) orderBy(s *cql.Select, out *Select, rs *restrictions) error {
 		}
 		for ; next != col.Position; next++ {
 			if next > col.Position || !rs.fixed(c.table.Clustering[next]) {
-				return invalid("Ordering by clustering columns must follow the declared order in the PRIMARY KEY")
+				return invalid("Order by currently only supports the ordering of columns following their declared order in the PRIMARY KEY")
 			}
 		}
 		next++
@@ -90,7 +90,10 @@ func (rs *restrictions) fixed(col *schema.Column) bool {
 }
 
 func (c *compiler) checkDistinct(s *cql.Select, out *Select, rs *restrictions) error {
-	if len(rs.clustering) > 0 || slices.ContainsFunc(rs.other, func(r *restriction) bool { return r.first().Kind != schema.Static }) {
+	if len(rs.clustering) > 0 {
+		return invalid("Cannot restrict clustering columns when selecting only static columns")
+	}
+	if slices.ContainsFunc(rs.other, func(r *restriction) bool { return r.first().Kind != schema.Static }) {
 		return invalid("SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns.")
 	}
 	var selected []*schema.Column
@@ -106,6 +109,9 @@ func (c *compiler) checkDistinct(s *cql.Select, out *Select, rs *restrictions) e
 		if !slices.Contains(selected, col) {
 			return invalid("SELECT DISTINCT queries must request all the partition key columns (missing %s)", schema.QuoteName(col.Name))
 		}
+	}
+	if out.Grouped && out.GroupBy > 0 {
+		return invalid("Grouping on clustering columns is not allowed for SELECT DISTINCT queries")
 	}
 	if s.PerPartitionLimit != nil {
 		return invalid("PER PARTITION LIMIT is not allowed with SELECT DISTINCT queries")

@@ -83,7 +83,7 @@ func (s *Select) bindLimits(q *Query) (err error) {
 		if err != nil {
 			return err
 		}
-		if q.Limit, err = limitValue(v, "LIMIT"); err != nil {
+		if q.Limit, err = limitValue(v); err != nil {
 			return err
 		}
 	}
@@ -92,22 +92,22 @@ func (s *Select) bindLimits(q *Query) (err error) {
 		if err != nil {
 			return err
 		}
-		q.PerPartitionLimit, err = limitValue(v, "PER PARTITION LIMIT")
+		q.PerPartitionLimit, err = limitValue(v)
 		return err
 	}
 	return nil
 }
 
-func limitValue(v Value, what string) (uint32, error) {
+func limitValue(v Value) (uint32, error) {
 	if v.Unset {
 		return 0, nil
 	}
 	if len(v.Bytes) != 4 {
-		return 0, invalid("Invalid null value of %s", map[bool]string{true: "limit", false: "per partition limit"}[what == "LIMIT"])
+		return 0, invalid("Invalid null value of limit")
 	}
 	n := int32(binary.BigEndian.Uint32(v.Bytes))
 	if n <= 0 {
-		return 0, invalid("%s must be strictly positive", what)
+		return 0, invalid("LIMIT must be strictly positive")
 	}
 	return uint32(n), nil
 }

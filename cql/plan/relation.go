@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/ilion-db/ilion/cql"
+	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/schema"
 )
 
@@ -130,7 +131,7 @@ func checkOperator(rel *cql.Relation, col *schema.Column, text string) error {
 	case cql.OpNe:
 		return invalid("Unsupported \"!=\" relation: %s", text)
 	case cql.OpIsNotNull:
-		return invalid("restriction '%s' is only supported in materialized view creation", text)
+		return invalid("Unsupported restriction: %s", text)
 	case cql.OpLike:
 		return invalid("LIKE restriction is only supported on properly indexed columns. %s is not valid.", text)
 	case cql.OpIsNull, cql.OpNotIn, cql.OpBetween, cql.OpNotBetween, cql.OpNotContains, cql.OpNotContainsKey:
@@ -203,6 +204,9 @@ func (c *compiler) tokenRelation(rel *cql.Relation) ([]*restriction, error) {
 		r.cols = append(r.cols, col)
 	}
 	if !slices.Equal(r.cols, c.table.PartitionKey) {
+		if slices.ContainsFunc(r.cols, func(col *schema.Column) bool { return col.Kind != schema.PartitionKey }) {
+			return nil, invalid("The token() function must contains only partition key components")
+		}
 		for _, col := range c.table.PartitionKey {
 			if !slices.Contains(r.cols, col) {
 				return nil, invalid("The token() function must be applied to all partition key components or none of them")
@@ -213,7 +217,7 @@ func (c *compiler) tokenRelation(rel *cql.Relation) ([]*restriction, error) {
 	switch rel.Op {
 	case cql.OpEq, cql.OpLt, cql.OpLe, cql.OpGt, cql.OpGe:
 	default:
-		return nil, invalid("%s cannot be used with the token function", rel.Op)
+		return nil, native.Syntax("%s cannot be used with the token function", rel.Op)
 	}
 	t, err := c.term(rel.Value, "partition key token", schema.TypeBigint)
 	if err != nil {

@@ -79,9 +79,6 @@ func (c *compiler) where(rels []cql.Relation, filtering bool) (*restrictions, er
 // add puts r to the restrictions on the same columns.
 func (rs *restrictions) add(r *restriction, onToken, filtering bool) error {
 	if onToken {
-		if len(rs.partition) > 0 {
-			return mixedToken(rs.partition[0])
-		}
 		if rs.token == nil {
 			rs.token = r
 			return nil
@@ -91,9 +88,6 @@ func (rs *restrictions) add(r *restriction, onToken, filtering bool) error {
 	list := &rs.other
 	switch r.first().Kind {
 	case schema.PartitionKey:
-		if rs.token != nil {
-			return mixedToken(r)
-		}
 		list = &rs.partition
 	case schema.Clustering:
 		list = &rs.clustering
@@ -143,10 +137,6 @@ func overlapping(have, r *restriction, col *schema.Column) error {
 	return invalid("Column \"%s\" cannot be restricted by two inequalities not starting with the same column", col.Name)
 }
 
-func mixedToken(r *restriction) error {
-	return invalid("Columns \"%s\" cannot be restricted by both a normal relation and a token relation", r.first().Name)
-}
-
 // checkAfterSlice refuses to restrict clustering columns around a slice.
 func (rs *restrictions) checkAfterSlice(r *restriction) error {
 	if len(rs.clustering) == 0 {
@@ -168,6 +158,8 @@ func (rs *restrictions) checkAfterSlice(r *restriction) error {
 func (r *restriction) merge(o *restriction) error {
 	name := columnNames(r.cols)
 	switch {
+	case r.kind == restrictEQ && o.kind == restrictSlice, r.kind == restrictSlice && o.kind == restrictEQ:
+		return invalid("Column \"%s\" cannot be restricted by both an equality and an inequality relation", r.first().Name)
 	case r.kind == restrictEQ || o.kind == restrictEQ:
 		return invalid("%s cannot be restricted by more than one relation if it includes an Equal", name)
 	case r.kind == restrictIN || o.kind == restrictIN:

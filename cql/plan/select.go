@@ -185,9 +185,6 @@ func (c *compiler) restrict(out *Select, rs *restrictions, allowed bool) error {
 		if !allowed {
 			return invalid("%s", msgAllowFiltering)
 		}
-		if r.kind == restrictIN {
-			return invalid("IN predicates on non-primary-key columns (%s) is not yet supported", r.first().Name)
-		}
 		c.filter(out, r)
 	}
 	if !keyed && len(rs.clustering) > 0 && !allowed {
@@ -203,22 +200,23 @@ func (c *compiler) filterAll(out *Select, rs *restrictions) error {
 		}
 	}
 	if rs.token != nil {
-		f := filter{restriction: rs.token, token: true}
-		for _, col := range c.table.PartitionKey {
-			f.slots = append(f.slots, c.slot(col))
-		}
-		out.filters = append(out.filters, f)
+		c.filterToken(out, rs.token)
 	}
 	return nil
 }
 
+func (c *compiler) filterToken(out *Select, r *restriction) {
+	f := filter{restriction: r, token: true}
+	for _, col := range c.table.PartitionKey {
+		f.slots = append(f.slots, c.slot(col))
+	}
+	out.filters = append(out.filters, f)
+}
+
 // restrictPartition tells whether single partitions are named.
 func (c *compiler) restrictPartition(out *Select, rs *restrictions, allowed bool) (keyed bool, err error) {
-	if rs.token != nil {
-		out.token = rs.token
-		return false, nil
-	}
 	if len(rs.partition) == 0 {
+		out.token = rs.token
 		return false, nil
 	}
 	filtering := len(rs.partition) < len(c.table.PartitionKey)
@@ -226,9 +224,13 @@ func (c *compiler) restrictPartition(out *Select, rs *restrictions, allowed bool
 		filtering = filtering || r.kind > restrictIN
 	}
 	if !filtering {
+		if rs.token != nil {
+			c.filterToken(out, rs.token)
+		}
 		out.partition, out.key = rs.partition, singles(rs.partition)
 		return true, nil
 	}
+	out.token = rs.token
 	if !allowed {
 		return false, invalid("%s", msgAllowFiltering)
 	}
@@ -285,7 +287,7 @@ func (e *Expr) columns(f func(slot int)) {
 
 func (c *compiler) limits(s *cql.Select, out *Select) (err error) {
 	if s.Limit != nil {
-		if out.limit, err = c.limit(s.Limit, "[limit]", "LIMIT"); err != nil {
+		if out.limit, err = c.limit(s.Limit, "[limit]"); err != nil {
 			return err
 		}
 	}
@@ -293,15 +295,15 @@ func (c *compiler) limits(s *cql.Select, out *Select) (err error) {
 		if out.Aggregated {
 			return invalid("PER PARTITION LIMIT is not allowed with aggregate queries.")
 		}
-		out.perPartition, err = c.limit(s.PerPartitionLimit, "[per_partition_limit]", "PER PARTITION LIMIT")
+		out.perPartition, err = c.limit(s.PerPartitionLimit, "[per_partition_limit]")
 	}
 	return err
 }
 
-func (c *compiler) limit(e cql.Term, name, what string) (*term, error) {
+func (c *compiler) limit(e cql.Term, name string) (*term, error) {
 	t, err := c.term(e, name, schema.TypeInt)
 	if err == nil && t.kind == termConst {
-		_, err = limitValue(Value{Bytes: t.value}, what)
+		_, err = limitValue(Value{Bytes: t.value})
 	}
 	return t, err
 }

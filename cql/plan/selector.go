@@ -216,13 +216,20 @@ func (c *compiler) elementExpr(e *cql.Element, scope exprScope) (*Expr, error) {
 	case schema.KindSet:
 		kt, vt = base.Type.Elem(), base.Type.Elem()
 	default:
-		return nil, invalid("Invalid element selection: %s is of type %s is not a collection", e.Base, base.Type)
+		return nil, elementOfNone(e.Base, base.Type)
 	}
 	key, err := c.termExpr(e.Key, "key("+e.Base.String()+")", kt)
 	if err != nil {
 		return nil, err
 	}
 	return &Expr{Kind: ExprElement, Type: vt, Args: []*Expr{base, key}}, nil
+}
+
+func elementOfNone(e cql.Expr, t *schema.Type) error {
+	if t.Kind() == schema.KindList {
+		return invalid("Element selection is only allowed on sets and maps, but %s is a list", e)
+	}
+	return invalid("Invalid element selection: %s is of type %s is not a collection", e, t)
 }
 
 func (c *compiler) fieldExpr(e *cql.Field, scope exprScope) (*Expr, error) {

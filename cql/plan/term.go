@@ -93,7 +93,7 @@ func (t *term) evalCompound(b *binding) (Value, error) {
 		isTuple := kind == schema.KindTuple || kind == schema.KindUDT
 		switch {
 		case v.Unset && isTuple:
-			return v, invalid("Invalid unset value for tuple field number %d of %s", i, t.name)
+			return v, invalid("Invalid unset value for tuple field number %d", i)
 		case v.Unset:
 			return v, invalid("unset value is not supported inside collections")
 		case v.Bytes == nil && !isTuple:
@@ -195,7 +195,12 @@ func (c *compiler) term(e cql.Term, name string, t *schema.Type) (*term, error) 
 		return &term{kind: termConst, typ: t, value: v, name: name}, err
 	case *cql.TypeHint:
 		return c.hintTerm(e, name, t)
-	case *cql.ListLiteral, *cql.SetLiteral, *cql.MapLiteral, *cql.TupleLiteral, *cql.UDTLiteral:
+	case *cql.TupleLiteral:
+		if inner := unwrapped(e, t); inner != nil {
+			return c.term(inner, name, t)
+		}
+		return c.compound(e, name, t)
+	case *cql.ListLiteral, *cql.SetLiteral, *cql.MapLiteral, *cql.UDTLiteral:
 		return c.compound(e, name, t)
 	}
 	return c.callTerm(e, name, t)
