@@ -59,11 +59,12 @@ func (x *ilionEng) Open(o Options) error {
 	if o.Sync {
 		mode = commitlog.Batch
 	}
-	// The shares are fractions of one number: the cache, the largest that is
-	// given, decides it, and flushes start at the memtable's size.
+	// The shares are fractions of one number: 35 % for the cache, 25 % for all
+	// memtables, of which one may be flushed while the next fills.
+	budget := max(o.CacheBytes*100/35, 2*o.MemBytes*100/25)
 	e, err := engine.Open(engine.Options{
 		FS: vfs.OS, Dir: o.Dir, Clock: clock.Real, Rand: rand.NewSecure(), Schema: s,
-		Budget: mem.NewBudget(o.CacheBytes * 100 / 35), Sync: mode, MemtableSize: o.MemBytes,
+		Budget: mem.NewBudget(budget), Sync: mode, MemtableSize: o.MemBytes,
 	})
 	x.e = e
 	return err
