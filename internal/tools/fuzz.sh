@@ -6,6 +6,7 @@
 #   FUZZ_N         executions of each target (250000); of those that run a whole
 #                  database or server, which take milliseconds, a fiftieth
 #   FUZZ_PARALLEL  processes of one target (the count of CPUs, by go's default)
+#   FUZZ_PACKAGES  where to look for targets (./...)
 #   FUZZ_ONLY      regular expression: targets whose "package Target" matches
 #
 # The status is 1 if any target failed. What go test wrote about a failure goes
@@ -17,9 +18,8 @@ out=$(mktemp) || exit 1
 list=$(mktemp) || exit 1
 trap 'rm -f "$out" "$list"' EXIT INT TERM
 
-# Packages are listed one by one: the names that -list prints come before the
-# line that tells the package, and packages without targets are most of them.
-$go test -list '^Fuzz' ./... >"$out" || { cat "$out" >&2; exit 1; }
+# The names of a package's targets come before the line that names the package.
+$go test -list '^Fuzz' ${FUZZ_PACKAGES:-./...} >"$out" || { cat "$out" >&2; exit 1; }
 awk '/^Fuzz/ { names[++k] = $1 }
      /^ok/   { for (i = 1; i <= k; i++) print $2, names[i]; k = 0 }' "$out" >"$list"
 
