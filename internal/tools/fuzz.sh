@@ -16,7 +16,8 @@ n=${FUZZ_N:-250000}
 go=${GO:-go}
 out=$(mktemp) || exit 1
 list=$(mktemp) || exit 1
-trap 'rm -f "$out" "$list"' EXIT INT TERM
+trap 'rm -f "$out" "$list"' EXIT
+trap 'exit 1' INT TERM
 
 # The names of a package's targets come before the line that names the package.
 $go test -list '^Fuzz' ${FUZZ_PACKAGES:-./...} >"$out" || { cat "$out" >&2; exit 1; }
