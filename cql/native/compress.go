@@ -51,6 +51,9 @@ const maxRatio = 255
 const minCompress = 256
 
 func checkDeclared(declared, in, limit int) error {
+	if declared > limit && declared <= maxRatio*in {
+		return Header{Length: uint32(declared)}.CheckLength(limit)
+	}
 	if declared < 0 || declared > limit || declared > maxRatio*in {
 		return Protocol("Compressed body of %d bytes declares %d bytes", in, declared)
 	}

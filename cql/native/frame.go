@@ -51,10 +51,11 @@ func ParseHeader(b []byte) (h Header, ok bool) {
 	return h, true
 }
 
-// CheckLength refuses a body longer than limit bytes.
+// CheckLength refuses a body longer than limit bytes. The error is INVALID, as
+// Cassandra's is: drivers give a connection up at a protocol error.
 func (h Header) CheckLength(limit int) error {
 	if uint64(h.Length) > uint64(limit) {
-		return Protocol("Request is too big: length %d exceeds maximum allowed length %d", h.Length, limit)
+		return Invalid("Request is too big: length %d exceeds maximum allowed length %d", h.Length, limit)
 	}
 	return nil
 }

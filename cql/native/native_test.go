@@ -33,7 +33,7 @@ func TestCheckLength(t *testing.T) {
 		t.Error(err)
 	}
 	err := Header{Length: 1 << 31}.CheckLength(MaxFrame)
-	if AsError(err).Code != CodeProtocol {
+	if AsError(err).Code != CodeInvalid {
 		t.Error(err)
 	}
 }

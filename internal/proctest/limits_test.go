@@ -106,7 +106,7 @@ func TestFrameLimit(t *testing.T) {
 	if _, err := w.Write(long[:headBytes]); err != nil {
 		t.Fatal(err)
 	}
-	if f := w.read(); f.code() != native.CodeProtocol {
+	if f := w.read(); f.code() != native.CodeInvalid {
 		t.Errorf("a longer frame: %v", f)
 	}
 	if _, err := w.Write(long[headBytes:]); err != nil {

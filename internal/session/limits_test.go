@@ -313,7 +313,7 @@ func TestTooLongFrame(t *testing.T) {
 	c := connect(t, s, 4)
 	b := c.frame(3, native.OpQuery, make([]byte, 300_000))
 	c.write(append(b, c.frame(4, native.OpQuery, query("echo after"))...))
-	if a := c.recv(); a.h.Stream != 3 || a.code() != native.CodeProtocol || !strings.Contains(a.err(), "too big") {
+	if a := c.recv(); a.h.Stream != 3 || a.code() != native.CodeInvalid || !strings.Contains(a.err(), "too big") {
 		t.Fatalf("%+v %s", a.h, a.err())
 	}
 	if a := c.recv(); a.h.Stream != 4 || a.value() != "after" {
@@ -322,7 +322,7 @@ func TestTooLongFrame(t *testing.T) {
 	five := connect(t, s, 5)
 	for range 2 {
 		five.send(3, native.OpQuery, make([]byte, 300_000))
-		if a := five.recv(); a.h.Stream != 3 || a.code() != native.CodeProtocol || !strings.Contains(a.err(), "too big") {
+		if a := five.recv(); a.h.Stream != 3 || a.code() != native.CodeInvalid || !strings.Contains(a.err(), "too big") {
 			t.Fatalf("%+v %s", a.h, a.err())
 		}
 		five.send(4, native.OpQuery, query("echo after"))
