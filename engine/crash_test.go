@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/invariant"
+	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/mutation"
@@ -201,7 +203,7 @@ func (s *crashScript) deleteOne(c int64) error {
 
 func crashOptions(t testing.TB, fs vfs.FS, seed uint64) Options {
 	o := testOptions(t, fs, "/d", 2)
-	o.SegmentSize = 64 << 10
+	o.SegmentSize, o.Budget = 64<<10, mem.NewBudget(32<<20)
 	o.Lanes = 1 + 2*int(seed%2)
 	return o
 }
@@ -237,14 +239,14 @@ func runCrashes(t testing.TB, seed uint64, keep int, steps int64) (int, error) {
 // TestCrashAtEveryCall cuts the power at every call that changes the disk, the
 // engine's creation included.
 func TestCrashAtEveryCall(t *testing.T) {
-	seeds, least := uint64(7), 5000
-	if testing.Short() {
-		seeds, least = 3, 500
+	seeds, least, steps := uint64(7), 5000, int64(48)
+	if testing.Short() || invariant.Enabled {
+		seeds, least, steps = 2, 100, 12
 	}
 	started := clock.Real.Mono()
 	var total int
 	for seed := range seeds {
-		n, err := runCrashes(t, seed, int(seed%3)*50, 48)
+		n, err := runCrashes(t, seed, int(seed%3)*50, steps)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -264,8 +266,11 @@ func TestFaultAtEveryCall(t *testing.T) {
 		{Err: vfs.ErrIO, After: true},
 		{Err: vfs.ErrNoSpace},
 	} {
-		calls := 1 << 30
-		for n := 0; n <= calls; n++ {
+		calls, stride := 1<<30, 1
+		if testing.Short() || invariant.Enabled {
+			stride = 17
+		}
+		for n := 0; n <= calls; n += stride {
 			mem := vfs.NewMem()
 			o := crashOptions(t, mem, uint64(seed))
 			f := vfs.NewFault(mem, o.Clock)

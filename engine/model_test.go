@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/internal/vfs"
@@ -406,7 +407,7 @@ func runModel(t testing.TB, seed uint64, steps int) {
 
 func TestModel(t *testing.T) {
 	seeds := uint64(32)
-	if testing.Short() {
+	if testing.Short() || invariant.Enabled {
 		seeds = 6
 	}
 	for seed := range seeds {
