@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	bb "github.com/bits-and-blooms/bloom/v3"
+
+	"github.com/ilion-db/ilion/internal/invariant"
 )
 
 // Layout says how a filter's bits lie. On disk, never renumber.
@@ -74,6 +76,11 @@ func Build(layout Layout, hashes []Hash, fp float64) *Filter {
 	lines := m / lineBits
 	for _, h := range hashes {
 		setLine(f.line(h, lines), h, int(k))
+	}
+	if invariant.Enabled {
+		for _, h := range hashes {
+			invariant.Check(f.MayContain(h), "bloom: %x was added and is not there", h)
+		}
 	}
 	return f
 }

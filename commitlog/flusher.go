@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/vfs"
 )
 
@@ -109,6 +110,10 @@ func (l *lane) write(b *buffer) {
 	}
 	f.encode(b.mem)
 	whole := b.mem[:pad(b.n)]
+	if f.number != f.synced+1 || b.off%pageSize != 0 || b.off+int64(len(whole)) > b.seg.size {
+		invariant.Check(false, "commitlog: frame %d of %d bytes is written at %d of a segment of %d, %d are durable",
+			f.number, len(whole), b.off, b.seg.size, f.synced)
+	}
 	clear(whole[b.n:])
 	if fail.Mutant("ack-before-sync") {
 		list := b.waiters.take()

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/ilion-db/ilion/internal/invariant"
 )
 
 // Pick returns what to do, the most urgent first. No two tasks share a table.
@@ -36,7 +38,36 @@ func Pick(o *Options, s *State) []Task {
 			tasks = append(tasks, Task{Kind: Merge, Tables: s.ids(c.tables), Level: c.level, Shards: c.shards})
 		}
 	}
-	return append(tasks, s.pickTombstones(o, taken)...)
+	tasks = append(tasks, s.pickTombstones(o, taken)...)
+	if invariant.Enabled {
+		s.check(tasks)
+	}
+	return tasks
+}
+
+// check holds what Pick promises.
+func (s *State) check(tasks []Task) {
+	seen := make(map[uint64]bool)
+	for _, task := range tasks {
+		var of *TableInfo
+		for i := range s.Tables {
+			t := &s.Tables[i]
+			if !slices.Contains(task.Tables, t.ID) {
+				continue
+			}
+			invariant.Check(!t.Busy && !seen[t.ID], "compaction: table %d is in two tasks", t.ID)
+			seen[t.ID] = true
+			invariant.Check(task.Kind == DropExpired || of == nil || of.group() == t.group(), "compaction: tables %d and %d must not meet", t.ID, idOf(of))
+			of = t
+		}
+	}
+}
+
+func idOf(t *TableInfo) uint64 {
+	if t == nil {
+		return 0
+	}
+	return t.ID
 }
 
 // idle returns the tables that are neither busy nor taken.

@@ -3,6 +3,7 @@ package mutation
 import (
 	"slices"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/schema"
 )
 
@@ -80,7 +81,13 @@ func (m *Reconciler) Merge(dst []byte, cover Deletion, versions ...[]byte) ([]by
 	if m.out.empty() {
 		return dst, nil
 	}
-	return m.out.append(dst), nil
+	at := len(dst)
+	dst = m.out.append(dst)
+	if invariant.Enabled {
+		err := CheckRow(dst[at:])
+		invariant.Check(err == nil, "mutation: row that was merged: %v", err)
+	}
+	return dst, nil
 }
 
 func (m *Reconciler) mergeCells(shadow Deletion) error {

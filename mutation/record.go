@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/ilion-db/ilion/internal/encoding"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -295,5 +296,9 @@ func (b *Builder) Finish() Record {
 	r := b.buf
 	b.buf = nil
 	b.clustering = nil
+	if invariant.Enabled {
+		err := Record(r).Check()
+		invariant.Check(err == nil, "mutation: record that was built: %v", err)
+	}
 	return r
 }

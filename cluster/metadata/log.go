@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -179,8 +180,11 @@ func (l *single) append(kind uint16, payload []byte, next *state) error {
 	if len(payload) > maxPayload {
 		return &schema.Error{Kind: schema.ErrInvalid, Message: fmt.Sprintf("Schema change of %d bytes is larger than the maximum of %d", len(payload), maxPayload)}
 	}
+	old := l.state.Load()
+	invariant.Check(next.at.index == old.at.index+1 && next.schema.Epoch >= old.schema.Epoch,
+		"metadata: entry %d with epoch %x follows %d with %x", next.at.index, next.schema.Epoch, old.at.index, old.schema.Epoch)
 	e := entry{index: next.at.index, kind: kind, flags: flagRequired, proposer: l.opts.HostID, payload: payload}
-	buf, hash := appendEntry(nil, &e, l.state.Load().at.hash)
+	buf, hash := appendEntry(nil, &e, old.at.hash)
 	next.at.hash = hash
 	end := int(l.size) + len(buf)
 	buf = append(buf, make([]byte, markOffset(end)-end)...)

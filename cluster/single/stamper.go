@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/invariant"
 )
 
 // Stamper is the node's hybrid clock: real microseconds that never repeat and
@@ -27,6 +28,7 @@ func (s *Stamper) Now() int64 {
 	for {
 		last := s.last.Load()
 		next := max(wall, last+1)
+		invariant.Check(next > last, "single: stamps are used up")
 		if s.last.CompareAndSwap(last, next) {
 			return next
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ilion-db/ilion/internal/encoding"
 	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/vfs"
 )
 
@@ -236,6 +237,7 @@ func (m *Manifest) Apply(e *Edit) error {
 		return fmt.Errorf("manifest: %w", err)
 	}
 	buf := encodeEdit(m.seq+1, e.ops)
+	invariant.Check(len(buf)%(2*page) == 0 && m.size%(2*page) == 0, "manifest: edit of %d bytes at %d", len(buf), m.size)
 	err := fail.Point("manifest/write")
 	if err == nil {
 		_, err = m.file.WriteAt(buf, m.size)

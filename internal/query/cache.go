@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"sync"
 	"sync/atomic"
+
+	"github.com/ilion-db/ilion/internal/invariant"
 )
 
 // cacheBuckets is how many chains statements are spread over; a power of two.
@@ -96,6 +98,7 @@ func (c *cache) removeAt(i int) {
 	c.ring[i], c.ring[last] = c.ring[last], nil
 	c.ring = c.ring[:last]
 	c.bytes -= st.size()
+	invariant.Check(c.bytes >= 0 && (c.bytes == 0) == (last == 0), "query: %d statements have %d bytes", last, c.bytes)
 	at := c.bucket(st.id)
 	for at.Load() != st {
 		at = &at.Load().next
