@@ -174,8 +174,16 @@ func (e *Engine) append(records []mutation.Record, p *pending) (commitlog.Positi
 		group = group[1:]
 	}
 	pos, err := e.log.TryAppend(group, &p.Waiter)
-	if errors.Is(err, commitlog.ErrWouldBlock) {
+	switch {
+	case err == nil:
+	case errors.Is(err, commitlog.ErrWouldBlock):
 		return pos, mutation.ErrWouldBlock
+	case errors.Is(err, commitlog.ErrNoSpace):
+		return pos, fmt.Errorf("%w (%w)", ErrDiskFull, err)
+	case errors.Is(err, commitlog.ErrFailed):
+		return pos, fmt.Errorf("%w (%w)", ErrFailed, err)
+	case errors.Is(err, commitlog.ErrClosed):
+		return pos, ErrClosed
 	}
 	return pos, err
 }
