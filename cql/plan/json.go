@@ -18,7 +18,7 @@ func appendJSON(dst []byte, t *schema.Type, v []byte) []byte {
 	if v == nil {
 		return append(dst, "null"...)
 	}
-	if len(v) == 0 && t.FixedLen() > 0 {
+	if len(v) == 0 && (t.FixedLen() > 0 || t.Kind() == schema.KindVarint || t.Kind() == schema.KindDecimal) {
 		return append(dst, `""`...)
 	}
 	switch t.Kind() {
@@ -102,9 +102,6 @@ func jsonName(name string) string {
 
 // selectJSON turns the selection into one column of JSON.
 func (c *compiler) selectJSON(out *Select) error {
-	if out.Aggregated {
-		return unsupported("SELECT JSON with aggregates")
-	}
 	x := &Expr{Kind: ExprJSON, Type: schema.TypeText, Args: out.Columns}
 	for _, col := range out.Result.Columns() {
 		x.names = append(x.names, jsonName(col.Name))
@@ -191,6 +188,9 @@ func fromJSON(t *schema.Type, v any) ([]byte, error) {
 		if t.IsCollection() || len(t.Elems()) > 0 {
 			break
 		}
+		if t.Kind() == schema.KindBlob && !strings.HasPrefix(v, "0x") {
+			return nil, invalid("Value '%s' is not a valid blob representation: String representation of blob is missing 0x prefix: %s", v, v)
+		}
 		p, err := t.ParseText(v)
 		if p == nil && err == nil {
 			p = []byte{}
@@ -213,11 +213,17 @@ func partsFromJSON(t *schema.Type, list []any, typeOf func(i int) *schema.Type) 
 			return nil, err
 		}
 		if p == nil && !tuple {
-			return nil, invalid("Invalid null element in %s", t)
+			return nil, invalid("Invalid null element in %s", kindWord(t))
 		}
 		parts[i] = p
 	}
 	return packCompound(t, parts), nil
+}
+
+// kindWord is the type without what is in it.
+func kindWord(t *schema.Type) string {
+	word, _, _ := strings.Cut(strings.TrimPrefix(t.String(), "frozen<"), "<")
+	return word
 }
 
 func listFromJSON(t *schema.Type, list []any) ([]byte, error) {
@@ -351,7 +357,7 @@ func (d *document) decode(b *binding) error {
 	if err != nil {
 		return err
 	}
-	if src.Bytes == nil {
+	if src.Bytes == nil || string(bytes.TrimSpace(src.Bytes)) == "null" {
 		return invalid("Got null for INSERT JSON values")
 	}
 	v, err := decodeJSON(src.Bytes)
