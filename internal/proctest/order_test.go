@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -116,6 +117,48 @@ func TestReadsPassSync(t *testing.T) {
 	}
 	for range 3 {
 		lastIsFirst(t, order(t, w, "INSERT INTO ks.t (k, v) VALUES (2, 2)", "SELECT v FROM ks.t WHERE k = 1", 200))
+	}
+}
+
+// TestDrainAnswers ends a server that still owes an answer.
+func TestDrainAnswers(t *testing.T) {
+	s := startServer(t, options{tags: "failpoints", env: []string{"ILION_FAILPOINTS=commitlog/sync=delay:300ms"}})
+	w, err := dial(s.port, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	for _, text := range []string{createKS, "CREATE TABLE ks.t (k int PRIMARY KEY, v int)"} {
+		if f := w.ask(text, 0, nil); f.opcode != opResult {
+			t.Fatalf("%s: %v", text, f)
+		}
+	}
+	all := w.request(1, native.OpQuery, queryBody("INSERT INTO ks.t (k, v) VALUES (1, 1)", 0, nil))
+	all = append(all, w.request(2, native.OpQuery, queryBody("SELECT v FROM ks.t WHERE k = 2", 0, nil))...)
+	if _, err := w.Write(all); err != nil {
+		t.Fatal(err)
+	}
+	if f := w.read(); f.opcode != opResult || f.stream != 2 {
+		t.Fatalf("the read behind the write: %v", f)
+	}
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if f := w.read(); f.opcode != opResult || f.stream != 1 {
+		t.Errorf("the write that was in flight: %v", f)
+	}
+	if err := <-s.done; err != nil {
+		t.Errorf("the server left with %v", err)
+	}
+	s.cmd = nil
+	s.start()
+	again, err := dial(s.port, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.close()
+	if f := again.ask("SELECT v FROM ks.t WHERE k = 1", 0, nil); f.opcode != opResult || !strings.HasSuffix(string(f.body), "\x00\x00\x00\x01") {
+		t.Errorf("after the restart: %v", f)
 	}
 }
 
