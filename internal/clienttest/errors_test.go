@@ -121,6 +121,26 @@ func TestUnprepared(t *testing.T) {
 	})
 }
 
+// TestTooLong: a request longer than a frame may be is refused, and the
+// connection goes on.
+func TestTooLong(t *testing.T) {
+	forDrivers(t, func(t *testing.T, e *env) {
+		e.must("CREATE TABLE KS.b (k int PRIMARY KEY, v blob)")
+		insert := e.in("INSERT INTO KS.b (k, v) VALUES (?, ?)")
+		if err := e.exec(insert, 1, make([]byte, 17<<20)); e.code(err) != codeInvalid {
+			t.Errorf("17 MiB: %v", err)
+		}
+		if err := e.exec(insert, 2, make([]byte, 8<<20)); err != nil {
+			t.Errorf("8 MiB: %v", err)
+		}
+		var v []byte
+		e.one([]any{&v}, "SELECT v FROM KS.b WHERE k = 2")
+		if len(v) != 8<<20 {
+			t.Errorf("%d bytes came back", len(v))
+		}
+	})
+}
+
 // raw is a connection that speaks frames by hand.
 type raw struct {
 	t *testing.T
@@ -147,28 +167,46 @@ func (r *raw) send(version byte, stream uint16, opcode byte, body []byte) {
 	}
 }
 
-func (r *raw) receive() (version byte, stream uint16, opcode byte, body []byte) {
-	r.t.Helper()
+// answer is one frame of the server.
+type answer struct {
+	version byte
+	stream  uint16
+	opcode  byte
+	body    []byte
+}
+
+func (r *raw) read() (a answer, err error) {
 	head := make([]byte, 9)
 	if _, err := io.ReadFull(r, head); err != nil {
-		r.t.Fatalf("no answer: %v", err)
+		return a, fmt.Errorf("no answer: %w", err)
 	}
-	body = make([]byte, binary.BigEndian.Uint32(head[5:]))
-	if _, err := io.ReadFull(r, body); err != nil {
+	a = answer{head[0], binary.BigEndian.Uint16(head[2:]), head[4], make([]byte, binary.BigEndian.Uint32(head[5:]))}
+	_, err = io.ReadFull(r, a.body)
+	return a, err
+}
+
+func (r *raw) receive() answer {
+	r.t.Helper()
+	a, err := r.read()
+	if err != nil {
 		r.t.Fatal(err)
 	}
-	return head[0], binary.BigEndian.Uint16(head[2:]), head[4], body
+	return a
 }
 
 func shortString(dst []byte, s string) []byte {
 	return append(binary.BigEndian.AppendUint16(dst, uint16(len(s))), s...)
 }
 
-func (r *raw) startup() {
+func (r *raw) startup(more ...string) {
 	r.t.Helper()
-	r.send(4, 0, 0x01, shortString(shortString([]byte{0, 1}, "CQL_VERSION"), "3.0.0"))
-	if _, _, opcode, body := r.receive(); opcode != 0x02 {
-		r.t.Fatalf("STARTUP: opcode %d, %q", opcode, body)
+	body := shortString(shortString([]byte{0, byte(1 + len(more)/2)}, "CQL_VERSION"), "3.0.0")
+	for _, s := range more {
+		body = shortString(body, s)
+	}
+	r.send(4, 0, 0x01, body)
+	if a := r.receive(); a.opcode != 0x02 {
+		r.t.Fatalf("STARTUP: opcode %d, %q", a.opcode, a.body)
 	}
 }
 
@@ -178,14 +216,15 @@ const anyStream = 0xffff
 // wantError reads an ERROR and returns what follows its text.
 func (r *raw) wantError(stream uint16, code uint32, says string) []byte {
 	r.t.Helper()
-	_, gotStream, opcode, body := r.receive()
-	if opcode != 0 || len(body) < 6 {
-		r.t.Fatalf("opcode %d, %q, want an error", opcode, body)
+	a := r.receive()
+	body := a.body
+	if a.opcode != 0 || len(body) < 6 {
+		r.t.Fatalf("opcode %d, %q, want an error", a.opcode, body)
 	}
 	n := int(binary.BigEndian.Uint16(body[4:]))
 	text := string(body[6 : 6+n])
-	if got := binary.BigEndian.Uint32(body); got != code || gotStream != stream && stream != anyStream || !strings.Contains(text, says) {
-		r.t.Errorf("error %#x on stream %d: %s; want %#x on %d: %s", got, gotStream, text, code, stream, says)
+	if got := binary.BigEndian.Uint32(body); got != code || a.stream != stream && stream != anyStream || !strings.Contains(text, says) {
+		r.t.Errorf("error %#x on stream %d: %s; want %#x on %d: %s", got, a.stream, text, code, stream, says)
 	}
 	return body[6+n:]
 }
@@ -198,8 +237,8 @@ func TestRawFrames(t *testing.T) {
 		r.send(66, 7, 0x05, nil)
 		r.wantError(0, codeProtocol, "Invalid or unsupported protocol version (66); supported versions are (3/v3, 4/v4, 5/v5")
 		r.send(4, 1, 0x05, nil) // the connection still works
-		if version, stream, opcode, _ := r.receive(); version != 0x84 || stream != 1 || opcode != 0x06 {
-			t.Errorf("OPTIONS: version %#x stream %d opcode %d", version, stream, opcode)
+		if a := r.receive(); a.version != 0x84 || a.stream != 1 || a.opcode != 0x06 {
+			t.Errorf("OPTIONS: version %#x stream %d opcode %d", a.version, a.stream, a.opcode)
 		}
 	})
 	t.Run("unknown opcode", func(t *testing.T) {
@@ -243,6 +282,6 @@ func TestRawFrames(t *testing.T) {
 		r := dialRaw(t, s)
 		r.startup()
 		r.Write([]byte{4, 0, 0, 1, 0x07, 0x7f, 0xff, 0xff, 0xff})
-		r.wantError(anyStream, codeProtocol, "")
+		r.wantError(anyStream, codeInvalid, "")
 	})
 }

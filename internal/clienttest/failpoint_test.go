@@ -3,7 +3,9 @@
 package clienttest
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -46,6 +48,56 @@ func TestWriteTimeout(t *testing.T) {
 				t.Errorf("afterwards: %v", err)
 			}
 		})
+	}
+}
+
+// TestOverloaded: a client that has asked for it is told that the server is
+// overloaded instead of being kept waiting.
+func TestOverloaded(t *testing.T) {
+	s := startServer(t, serverOptions{})
+	e := newEnv(t, s, drivers[0])
+	e.load(2000)
+	text := e.in("SELECT COUNT(*) FROM KS.p")
+	query := append(binary.BigEndian.AppendUint32(nil, uint32(len(text))), text...)
+	query = append(query, 0, 1, 0) // ONE, no flags
+	// One connection may have 1,024 requests in flight, so it takes several to
+	// fill the queue of all.
+	const connections, each = 8, 1000
+	var results, overloaded atomic.Int64
+	var conns []*raw
+	for range connections {
+		r := dialRaw(t, s)
+		r.startup("THROW_ON_OVERLOAD", "1")
+		conns = append(conns, r)
+	}
+	err := parallel(connections, connections, func(i int) error {
+		r := conns[i]
+		var frames []byte
+		for i := range each {
+			frames = append(frames, 4, 0, byte(i>>8), byte(i), 0x07)
+			frames = append(binary.BigEndian.AppendUint32(frames, uint32(len(query))), query...)
+		}
+		if _, err := r.Write(frames); err != nil {
+			return err
+		}
+		for range each {
+			a, err := r.read()
+			switch {
+			case err != nil:
+				return err
+			case a.opcode != 0:
+				results.Add(1)
+			case binary.BigEndian.Uint32(a.body) == codeOverloaded:
+				overloaded.Add(1)
+			default:
+				return fmt.Errorf("error %#x", binary.BigEndian.Uint32(a.body))
+			}
+		}
+		return nil
+	})
+	t.Logf("%d answered, %d refused", results.Load(), overloaded.Load())
+	if err != nil || results.Load() == 0 || overloaded.Load() == 0 {
+		t.Errorf("want answers and refusals: %v", err)
 	}
 }
 

@@ -69,9 +69,7 @@ session.set_keyspace(KS)
 @check
 def speaks_the_version():
     expect(cluster.protocol_version, VERSION)
-    for pool in session.get_pools():
-        for c in pool.get_connections() if hasattr(pool, "get_connections") else []:
-            expect(c.compressor is not None, True, "compression")
+    expect(cluster.control_connection._connection.compressor is not None, True, "compression")
     hosts = cluster.metadata.all_hosts()
     expect(len(hosts), 1)
     expect((hosts[0].datacenter, hosts[0].rack), ("datacenter1", "rack1"))
@@ -138,6 +136,7 @@ NATIVE = [
     ("tinyint", "-128", [-128, 127]),
     ("uuid", "123e4567-e89b-42d3-a456-426614174000", [uuid.UUID("123e4567-e89b-42d3-a456-426614174000")]),
     ("varchar", "'x'", ["x"]),
+    ("vector<float, 3>", "[1.0, -2.5, 0]", [[1.0, -2.5, 0.0]]),
     ("varint", "-170141183460469231731687303715884105729", [-170141183460469231731687303715884105729, 0, 128, -128]),
 ]
 
@@ -343,6 +342,15 @@ def errors():
     expect_error(InvalidRequest, "", lambda: session.prepare("SELECT * FROM none"))
     if not os.environ.get("ILION_TEST_ADDRESS"):
         expect_error(InvalidRequest, "onditional", lambda: session.execute("INSERT INTO e (k, c) VALUES (1, 1) IF NOT EXISTS"))
+
+
+@check
+def request_too_long():
+    """It is refused, and the connection goes on."""
+    insert = session.prepare("INSERT INTO e (k, c, v) VALUES (1, 1, ?)")
+    expect_error(InvalidRequest, "", lambda: session.execute(insert, ("x" * (17 << 20),)))
+    session.execute(insert, ("x" * (8 << 20),))
+    expect(len(session.execute("SELECT v FROM e WHERE k = 1 AND c = 1").one()[0]), 8 << 20)
 
 
 @check
