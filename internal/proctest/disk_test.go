@@ -149,6 +149,30 @@ func TestPowerCutLoses(t *testing.T) {
 	s.stop(syscall.SIGTERM)
 }
 
+// TestPowerCutFindsBug is the other control: a server with the deliberate bug
+// of answering before the sync, which is slow, must be found out.
+func TestPowerCutFindsBug(t *testing.T) {
+	d := newDisk(t, diskImage)
+	if d == nil {
+		return
+	}
+	s := startServer(t, options{
+		dir: d.dir + "/data", tags: "mutants,failpoints", args: smallLog,
+		env: []string{"ILION_MUTANT=ack-before-sync", "ILION_FAILPOINTS=commitlog/write=delay:20ms"},
+	})
+	l := newLoad(s)
+	for i := range 20 {
+		l.run(50+i, s.kill)
+		d.cutPower()
+		s.start()
+		if n := l.lost(t); n > 0 {
+			t.Logf("power cut %d: %d writes of %d are lost", i+1, n, l.total())
+			return
+		}
+	}
+	t.Error("a server that answers before the sync has lost nothing in 20 power cuts")
+}
+
 // TestFullDisk fills the disk, finds writes refused in words, makes room and
 // finds them taken again, without a restart, and nothing lost.
 func TestFullDisk(t *testing.T) {

@@ -6,6 +6,9 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -89,4 +92,48 @@ func TestLoadGenerator(t *testing.T) {
 	if errs != "ilion: 2 requests failed\n" {
 		t.Errorf("stderr: %q", errs)
 	}
+}
+
+// TestAllocationsPerRequest asks it of the whole way, from the socket to the
+// log and the memtable and back. What connecting and the schema take is in it,
+// and is little for so many requests.
+func TestAllocationsPerRequest(t *testing.T) {
+	s := startServer(t, options{args: []string{"--commitlog-sync", "periodic"}})
+	const n = 30_000
+	for _, w := range []string{"write", "read", "mixed"} {
+		before := s.allocations()
+		if out, errs, failed := s.bench(w, "-n", strconv.Itoa(n), "--rows", strconv.Itoa(n)); failed {
+			t.Fatalf("%s: %s%s", w, out, errs)
+		}
+		each := (s.allocations() - before) / n
+		t.Logf("%s: %.2f allocations per request", w, each)
+		if each > 2 {
+			t.Errorf("%s: %.2f allocations per request, at most 2 are allowed", w, each)
+		}
+	}
+}
+
+// allocations is how many objects the server has allocated.
+func (s *server) allocations() float64 {
+	s.t.Helper()
+	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.http))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if v, ok := strings.CutPrefix(line, "go_memstats_mallocs_total "); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(v), 64)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return n
+		}
+	}
+	s.t.Fatal("the metrics do not tell the allocations")
+	return 0
 }
