@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/mutation"
@@ -165,5 +167,57 @@ func BenchmarkScan(b *testing.B) {
 				src.Close()
 			}
 		})
+	}
+}
+
+// BenchmarkReplay opens a store whose log holds 64 MiB of rows of 100 bytes; a
+// gigabyte has to take less than 6 s.
+func BenchmarkReplay(b *testing.B) {
+	const size = 64 << 20
+	o := testOptions(b, vfs.OS, b.TempDir(), 1)
+	o.SegmentSize, o.LogSize = 0, 4<<30
+	fillLog(b, o, size)
+	b.SetBytes(size)
+	b.ReportAllocs()
+	for b.Loop() {
+		o.Budget = mem.NewBudget(2 << 30)
+		e := mustOpen(b, o)
+		b.ReportMetric(float64(e.Replayed().Records), "records")
+		b.StopTimer()
+		if err := e.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+}
+
+// fillLog leaves a store whose log alone holds so many bytes.
+func fillLog(t testing.TB, o Options, size int64) {
+	t.Helper()
+	// So much memory that nothing is flushed.
+	o.Budget, o.Sync = mem.NewBudget(32<<30), commitlog.Periodic
+	e := mustOpen(t, o)
+	var mb mutation.Builder
+	var rec mutation.Record
+	value := make([]byte, 100)
+	c := &bulk{done: make(chan error, 1)}
+	c.left.Add(1)
+	records := make([]mutation.Record, 1)
+	written := int64(0)
+	for i := uint64(0); written < size; i++ {
+		rec = benchRecord(&mb, rec[:0], i, 1, value)
+		records[0] = rec
+		c.left.Add(1)
+		if err := e.Apply(context.Background(), records, true, c); err != nil {
+			t.Fatal(err)
+		}
+		written += int64(len(rec))
+	}
+	c.Complete(nil)
+	if err := <-c.done; err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -133,7 +133,9 @@ func (t *table) writeOldest(flushed *manifest.Mark) error {
 	if flushed != nil {
 		t.logged.Store(false)
 	}
-	t.noteFlush(size)
+	if size > 0 {
+		t.noteFlush(size)
+	}
 	t.publish(slices.Clone(v.mems[:len(v.mems)-1]), append(slices.Clone(v.files), files...))
 	e.stats.flushes.Add(1)
 	e.stats.flushNanos.Add(int64(e.opts.Clock.Mono() - started))

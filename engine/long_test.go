@@ -5,6 +5,11 @@ package engine
 import (
 	"fmt"
 	"testing"
+	"time"
+
+	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/mem"
+	"github.com/ilion-db/ilion/internal/vfs"
 )
 
 // TestModelLong makes a million steps.
@@ -17,3 +22,21 @@ func TestModelLong(t *testing.T) {
 func TestBigPartitionLong(t *testing.T) { bigPartition(t, 512<<20, 1<<30) }
 
 func TestManyTombstonesLong(t *testing.T) { manyTombstones(t, 1_000_000) }
+
+// TestRestartLong replays a gigabyte of log, flushing on the way.
+func TestRestartLong(t *testing.T) {
+	o := testOptions(t, vfs.OS, t.TempDir(), 1)
+	o.SegmentSize, o.LogSize = 0, 4<<30
+	fillLog(t, o, 1<<30)
+	o.Budget = mem.NewBudget(2 << 30)
+	started := clock.Real.Mono()
+	e := mustOpen(t, o)
+	took := clock.Real.Mono() - started
+	t.Logf("%d records in %v, %d flushes", e.Replayed().Records, took, e.Stats().Flushes)
+	if took > 6*time.Second {
+		t.Errorf("a restart takes %v", took)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

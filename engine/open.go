@@ -2,18 +2,14 @@ package engine
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
 
-	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/engine/manifest"
-	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/vfs"
-	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/sstable"
 	"github.com/ilion-db/ilion/sstable/cache"
@@ -179,118 +175,6 @@ func (t *table) load(s *manifest.Table) error {
 	t.publish(t.current.Load().mems, files)
 	return nil
 }
-
-// replay applies the log to the memtables, flushing when they are full.
-func (e *Engine) replay(state *manifest.State) error {
-	start, last := e.replayBounds(state)
-	aside := map[string]bool{}
-	for _, n := range e.opts.SetAside {
-		aside[n[strings.LastIndexByte(n, '/')+1:]] = true
-	}
-	var mark, records int64
-	log, report, err := commitlog.Open(commitlog.Options{
-		FS: e.opts.FS, Clock: e.opts.Clock, Rand: e.opts.Rand, Dir: e.opts.Dir + "/commitlog",
-		Mode: e.opts.Sync, SyncPeriod: e.opts.SyncPeriod, SegmentSize: e.opts.SegmentSize,
-		MaxSize: e.opts.LogSize, Lanes: e.opts.Lanes, Start: start, LastSegment: last, SetAside: aside,
-		OnFailure:  e.fail,
-		OnPressure: func(uint64, int64) { e.wakeFlush() },
-	}, func(pos commitlog.Position, raw []byte) error {
-		r := mutation.Record(raw)
-		if err := r.Check(); err != nil {
-			return err
-		}
-		t := e.allTables()[r.Table()]
-		if t == nil {
-			return nil // dropped
-		}
-		s := state.Tables[t.id]
-		if s != nil && (s.Flushed.Below(pos) || s.Truncated.Below(pos)) && !fail.Mutant("replay-everything") {
-			return nil
-		}
-		records++
-		if r.Optional()&mutation.FlagServerStamped != 0 {
-			mark = max(mark, r.Timestamp())
-		}
-		return e.replayOne(t, pos, r)
-	})
-	if err != nil {
-		return e.explain(err, report)
-	}
-	e.log, e.discarded = log, start.Segment
-	e.replayed = Replayed{Records: records, Mark: mark}
-	if e.opts.LogSize == 0 {
-		e.opts.LogSize = commitlog.DefaultMaxSize
-	}
-	return nil
-}
-
-// replayOne links a record of the log. The log is not open yet, so a flush
-// made room for keeps the table's position.
-func (e *Engine) replayOne(t *table, pos commitlog.Position, r mutation.Record) error {
-	if err := fail.Point("engine/replay"); err != nil {
-		return err
-	}
-	if e.memory.Used() >= e.opts.MemtableSize {
-		if err := e.flushReplayed(); err != nil {
-			return err
-		}
-	}
-	t.noteFirst(pos)
-	return t.current.Load().mems[0].Put(r, nil)
-}
-
-// flushReplayed writes the largest table's memory to a file in the middle of a
-// replay. Its flushed position stays, so what is written now would be replayed
-// again by the next start if this one does not end; that changes nothing.
-func (e *Engine) flushReplayed() error {
-	t, _ := e.largest()
-	if t == nil {
-		return nil
-	}
-	fresh := t.newMemory()
-	v := t.current.Load()
-	t.publish([]*memory{fresh, v.mems[0]}, v.files)
-	fresh.drop()
-	return t.writeOldest(nil)
-}
-
-// replayBounds is the position below which no table needs a record, and the
-// highest segment that the manifest names.
-func (e *Engine) replayBounds(state *manifest.State) (start commitlog.Position, last uint64) {
-	return state.LogStart, lastSegment(state)
-}
-
-func lastSegment(state *manifest.State) uint64 {
-	last := state.LogStart.Segment
-	for _, t := range state.Tables {
-		last = max(last, t.Flushed.Last(), t.Truncated.Last())
-	}
-	return last
-}
-
-// explain adds to a damaged log's error which flag goes on without it.
-func (e *Engine) explain(err error, _ commitlog.Report) error {
-	var c *commitlog.CorruptError
-	if !errors.As(err, &c) {
-		return fmt.Errorf("engine: %w", err)
-	}
-	var names []string
-	for _, t := range e.allTables() {
-		names = append(names, t.def.Load().Keyspace+"."+t.def.Load().Name)
-	}
-	return fmt.Errorf("engine: %w\nThe log holds writes of all tables that were not flushed (%s).\n"+
-		"To start without what cannot be read of it, add --set-aside %s",
-		err, strings.Join(names, ", "), c.File[strings.LastIndexByte(c.File, '/')+1:])
-}
-
-// Replayed is what an Open found in the log.
-type Replayed struct {
-	Records int64
-	Mark    int64 // largest timestamp that a server gave, microseconds
-}
-
-// Replayed tells what Open found in the log.
-func (e *Engine) Replayed() Replayed { return e.replayed }
 
 // openFile opens a file of the table.
 func (t *table) openFile(id uint64) (*file, error) {

@@ -119,7 +119,9 @@ func (t *table) switchMemory() (manifest.Mark, bool) {
 	fresh := t.newMemory()
 	t.mu.Lock()
 	v := t.current.Load()
-	if v.mems[0].Empty() {
+	// With logged set the mark has to be moved even if there is nothing to
+	// write: the log waits for it.
+	if v.mems[0].Empty() && !t.logged.Load() {
 		t.mu.Unlock()
 		fresh.drop()
 		return manifest.Mark{}, false

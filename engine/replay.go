@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/engine/manifest"
+	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/mutation"
+)
+
+// Replayed is what an Open found in the log.
+type Replayed struct {
+	Records int64
+	Mark    int64 // largest timestamp that a server gave, microseconds
+}
+
+// Replayed tells what Open found in the log.
+func (e *Engine) Replayed() Replayed { return e.replayed }
+
+// replayer links the records of the log into memtables. At most one memtable
+// is written to a file meanwhile, by a goroutine.
+type replayer struct {
+	engine *Engine
+	state  *manifest.State
+	result Replayed
+	flush  chan error // of the flush that runs, else nil
+}
+
+// replay applies the log to the memtables, flushing when they are full.
+func (e *Engine) replay(state *manifest.State) error {
+	start, last := e.replayBounds(state)
+	aside := map[string]bool{}
+	for _, n := range e.opts.SetAside {
+		aside[n[strings.LastIndexByte(n, '/')+1:]] = true
+	}
+	r := &replayer{engine: e, state: state}
+	log, _, err := commitlog.Open(commitlog.Options{
+		FS: e.opts.FS, Clock: e.opts.Clock, Rand: e.opts.Rand, Dir: e.opts.Dir + "/commitlog",
+		Mode: e.opts.Sync, SyncPeriod: e.opts.SyncPeriod, SegmentSize: e.opts.SegmentSize,
+		MaxSize: e.opts.LogSize, Lanes: e.opts.Lanes, Start: start, LastSegment: last, SetAside: aside,
+		OnFailure:  e.fail,
+		OnPressure: func(uint64, int64) { e.wakeFlush() },
+	}, r.record)
+	if flushErr := r.wait(); err == nil && flushErr != nil {
+		err = errors.Join(flushErr, log.Close())
+	}
+	if err != nil {
+		return e.explain(err)
+	}
+	e.log, e.discarded, e.replayed = log, start.Segment, r.result
+	if e.opts.LogSize == 0 {
+		e.opts.LogSize = commitlog.DefaultMaxSize
+	}
+	return nil
+}
+
+// record takes one record of the log. Its frame has passed its checksum and
+// Put checks its structure, so that is enough here.
+func (r *replayer) record(pos commitlog.Position, raw []byte) error {
+	rec := mutation.Record(raw)
+	if err := rec.CheckHeader(); err != nil {
+		return err
+	}
+	t := r.engine.allTables()[rec.Table()]
+	if t == nil {
+		return nil // dropped
+	}
+	s := r.state.Tables[t.id]
+	if s != nil && (s.Flushed.Below(pos) || s.Truncated.Below(pos)) && !fail.Mutant("replay-everything") {
+		return nil
+	}
+	if err := fail.Point("engine/replay"); err != nil {
+		return err
+	}
+	r.result.Records++
+	if rec.Optional()&mutation.FlagServerStamped != 0 {
+		r.result.Mark = max(r.result.Mark, rec.Timestamp())
+	}
+	if err := r.makeRoom(); err != nil {
+		return err
+	}
+	t.noteFirst(pos)
+	return t.current.Load().mems[0].Put(rec, nil)
+}
+
+// makeRoom starts a flush when one is due, and waits for it when memory is
+// used up.
+func (r *replayer) makeRoom() error {
+	used := r.engine.memory.Used()
+	if used < r.engine.opts.MemtableSize {
+		return nil
+	}
+	if r.flush != nil {
+		if used < r.engine.memory.Limit() && len(r.flush) == 0 {
+			return nil
+		}
+		if err := r.wait(); err != nil {
+			return err
+		}
+		if r.engine.memory.Used() < r.engine.opts.MemtableSize {
+			return nil
+		}
+	}
+	return r.startFlush()
+}
+
+// wait waits for the flush that runs.
+func (r *replayer) wait() error {
+	if r.flush == nil {
+		return nil
+	}
+	err := <-r.flush
+	r.flush = nil
+	return err
+}
+
+// startFlush writes the largest table's memory to a file. The log is not open
+// yet, so the table's mark stays: what is written now would be replayed again
+// if this start did not end, which changes nothing.
+func (r *replayer) startFlush() error {
+	t, _ := r.engine.largest()
+	if t == nil {
+		return nil
+	}
+	// Only this goroutine replaces the view until the flush has ended, and
+	// then only it.
+	fresh := t.newMemory()
+	v := t.current.Load()
+	t.publish([]*memory{fresh, v.mems[0]}, v.files)
+	fresh.drop()
+	done := make(chan error, 1)
+	r.flush = done
+	go func() { done <- t.writeOldest(nil) }()
+	return nil
+}
+
+// replayBounds is the position below which no table needs a record, and the
+// highest segment that the manifest names.
+func (e *Engine) replayBounds(state *manifest.State) (start commitlog.Position, last uint64) {
+	return state.LogStart, lastSegment(state)
+}
+
+func lastSegment(state *manifest.State) uint64 {
+	last := state.LogStart.Segment
+	for _, t := range state.Tables {
+		last = max(last, t.Flushed.Last(), t.Truncated.Last())
+	}
+	return last
+}
+
+// explain adds to a damaged log's error which flag goes on without it.
+func (e *Engine) explain(err error) error {
+	var c *commitlog.CorruptError
+	if !errors.As(err, &c) {
+		return fmt.Errorf("engine: %w", err)
+	}
+	var names []string
+	for _, t := range e.allTables() {
+		names = append(names, t.def.Load().Keyspace+"."+t.def.Load().Name)
+	}
+	return fmt.Errorf("engine: %w\nThe log holds writes of all tables that were not flushed (%s).\n"+
+		"To start without what cannot be read of it, add --set-aside %s",
+		err, strings.Join(names, ", "), c.File[strings.LastIndexByte(c.File, '/')+1:])
+}
