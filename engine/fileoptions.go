@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"strconv"
-	"strings"
-
+	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/sstable"
 )
 
@@ -12,22 +10,21 @@ func (e *Engine) writerOptions(t *table) sstable.Options {
 	def := t.def.Load()
 	o := sstable.Options{
 		BlockSize:   e.opts.BlockSize,
-		Codec:       sstable.LZ4,
+		Codec:       codecs[def.Options.Compressor()],
 		FilterFP:    def.Options.BloomFilterFPChance,
 		Direct:      true,
 		Table:       def.ID,
 		SchemaEpoch: def.Epoch,
 		HostID:      e.opts.HostID,
 	}
-	o.Codec = codecOf(def.Options.Compression)
 	if len(def.Clustering) > 0 && o.BlockSize == pointBlockSize {
 		// Slices read many rows of a partition: larger blocks cost them fewer
 		// reads and compress better.
 		o.BlockSize = wideBlockSize
 	}
-	if kb, err := strconv.Atoi(def.Options.Compression["chunk_length_in_kb"]); err == nil && o.Codec != sstable.None && kb >= 4 && kb <= 64 && kb != 16 {
-		// 16 is Cassandra's default and says nothing of what the user wants.
-		o.BlockSize = kb << 10
+	if n := def.Options.ChunkLength(); o.Codec != sstable.None && n >= 4<<10 && n <= 64<<10 && n != 16<<10 {
+		// 16 KiB is Cassandra's default and says nothing of what the user wants.
+		o.BlockSize = n
 	}
 	for _, c := range def.Columns() {
 		o.Columns = append(o.Columns, sstable.Column{ID: c.ID, Kind: c.Kind, Type: c.Type.String()})
@@ -45,17 +42,9 @@ const (
 	wideBlockSize  = 16 << 10
 )
 
-func codecOf(compression map[string]string) sstable.Codec {
-	if compression["enabled"] == "false" {
-		return sstable.None
-	}
-	switch compression["class"][strings.LastIndexByte(compression["class"], '.')+1:] {
-	case "SnappyCompressor":
-		return sstable.Snappy
-	case "ZstdCompressor", "DeflateCompressor", "ZstdDictionaryCompressor":
-		return sstable.Zstd
-	case "LZ4Compressor":
-		return sstable.LZ4
-	}
-	return sstable.None
+var codecs = [...]sstable.Codec{
+	schema.CompressNone:   sstable.None,
+	schema.CompressLZ4:    sstable.LZ4,
+	schema.CompressSnappy: sstable.Snappy,
+	schema.CompressZstd:   sstable.Zstd,
 }

@@ -192,12 +192,6 @@ func appendBig(dst []byte, n *big.Int) []byte {
 	return dst
 }
 
-// BigFromVarint is a varint value as a number, and VarintFromBig the inverse.
-func BigFromVarint(v []byte) *big.Int { return bigFromBytes(v) }
-
-// VarintFromBig appends the varint value of n.
-func VarintFromBig(dst []byte, n *big.Int) []byte { return appendBig(dst, n) }
-
 // DecimalText prints a decimal value as Java's BigDecimal does: plain where
 // the scale is not negative and the number not tiny, else with an exponent.
 func DecimalText(v []byte) string {

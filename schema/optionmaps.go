@@ -294,11 +294,6 @@ func (o *TableOptions) ChunkLength() int {
 	return n << 10
 }
 
-// CompactionClass is the short class name of the compaction strategy.
-func (o *TableOptions) CompactionClass() string {
-	return strings.TrimPrefix(o.Compaction["class"], compactionPackage)
-}
-
 // parseCompression checks the compression map and spells it as Cassandra shows
 // it. An empty map turns compression off.
 func parseCompression(m map[string]string) (map[string]string, error) {

@@ -101,7 +101,7 @@ func TestOptionSpellings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Compressor() != CompressZstd || o.ChunkLength() != 64<<10 || o.CompactionClass() != "TimeWindowCompactionStrategy" ||
+	if o.Compressor() != CompressZstd || o.ChunkLength() != 64<<10 || o.Compaction["class"] != compactionPackage+"TimeWindowCompactionStrategy" ||
 		o.Compaction["min_threshold"] != "4" || o.Caching["keys"] != "NONE" || string(o.Extensions["a"]) != "\x01" {
 		t.Errorf("%+v", o)
 	}

@@ -83,9 +83,6 @@ func (t *Table) Column(name string) *Column { return t.byName[name] }
 // ColumnByID returns the column with that id, or nil if it was dropped.
 func (t *Table) ColumnByID(id ColumnID) *Column { return t.byID[id] }
 
-// HasStatic tells whether the table has static columns.
-func (t *Table) HasStatic() bool { return len(t.Static) > 0 }
-
 // Init sorts static and regular columns by name and fills the lookup maps; call
 // it once after building or changing a definition, before it is shared.
 func (t *Table) Init() {

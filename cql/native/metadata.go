@@ -21,12 +21,6 @@ type Column struct {
 // AppendTypeOption makes the id of a plain type a TypeOption.
 func (id TypeID) AppendTypeOption(dst []byte, _ uint8) []byte { return appendU16(dst, uint16(id)) }
 
-// AppendCustomType appends a type that is known by the name of its class.
-func AppendCustomType(dst []byte, class string) []byte {
-	dst = appendU16(dst, uint16(TypeCustom))
-	return AppendString(dst, class)
-}
-
 // Metadata is a list of columns with its encodings, made once per version.
 // Immutable and safe for concurrent use.
 type Metadata struct {
