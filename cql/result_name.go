@@ -52,7 +52,16 @@ func writeName(b *strings.Builder, e Expr, qualify func(*FunctionCall) string) {
 	case *Slice:
 		put(x.Base, "[", termText(x.From), "..", termText(x.To), "]")
 	case *BinaryOp:
-		put(x.Left, " "+string(rune(x.Op))+" ", x.Right)
+		operand := func(e Expr, right bool) {
+			if o, ok := e.(*BinaryOp); ok && (o.Op.additive() && (right || !x.Op.additive()) || right && !x.Op.additive()) {
+				put("(", e, ")")
+				return
+			}
+			put(e)
+		}
+		operand(x.Left, false)
+		put(" " + string(rune(x.Op)) + " ")
+		operand(x.Right, true)
 	case *Negation:
 		put("-", x.Expr)
 	case *TypeHint:
@@ -67,6 +76,9 @@ func writeName(b *strings.Builder, e Expr, qualify func(*FunctionCall) string) {
 		put(e.String())
 	}
 }
+
+// additive tells + and - from the operators that bind tighter.
+func (op BinaryOperator) additive() bool { return op == '+' || op == '-' }
 
 // countsRows reports whether the call is count(*) or count of a constant that is not null.
 func (e *FunctionCall) countsRows() bool {

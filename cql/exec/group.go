@@ -17,7 +17,11 @@ func (r *Reader) emitGrouped(p *mutation.Partition, it *mutation.Item) error {
 	if it != nil {
 		prefix = it.Clustering[:n]
 	}
-	if r.agg.rows > 0 && (!bytes.Equal(r.groupKey, p.Key) || !bytes.Equal(r.group, prefix)) {
+	begins := r.agg.rows == 0 || !bytes.Equal(r.groupKey, p.Key) || !bytes.Equal(r.group, prefix)
+	if begins && r.q.PerPartitionLimit > 0 && r.inPartition == 0 {
+		return nil // the partition has had its groups
+	}
+	if begins && r.agg.rows > 0 {
 		if err := r.flushGroup(); err != nil || r.stop {
 			return err
 		}
@@ -27,6 +31,7 @@ func (r *Reader) emitGrouped(p *mutation.Partition, it *mutation.Item) error {
 		}
 	}
 	if r.agg.rows == 0 {
+		r.inPartition-- // only read if there is a limit
 		r.groupKey = append(r.groupKey[:0], p.Key...)
 		r.group = append(r.group[:0], prefix...)
 	}

@@ -219,7 +219,8 @@ func (r *Reader) scanPartition(p *mutation.Partition, after []byte) error {
 
 // partitionDone tells that nothing more of the partition is wanted.
 func (r *Reader) partitionDone() bool {
-	return r.stop || r.q.PerPartitionLimit > 0 && r.inPartition == 0 || r.q.Select.Distinct && r.rowsSeen
+	limited := r.q.PerPartitionLimit > 0 && !r.q.Select.Grouped // the last group may go on
+	return r.stop || limited && r.inPartition == 0 || r.q.Select.Distinct && r.rowsSeen
 }
 
 func (r *Reader) scanSlice(p *mutation.Partition, s mutation.Slice, after []byte) error {

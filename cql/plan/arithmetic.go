@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"math/big"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"github.com/cockroachdb/apd/v3"
 
 	"github.com/ilion-db/ilion/cql"
+	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/schema"
 )
 
@@ -87,7 +90,8 @@ func operation(op byte, a, b *schema.Type) *function {
 			if len(args[0]) == 0 || len(args[1]) == 0 {
 				return nil, nil
 			}
-			return compute(op, f.ret, convert(a, f.ret, args[0]), convert(b, f.ret, args[1]))
+			out, err := compute(op, f.ret, convert(a, f.ret, args[0]), convert(b, f.ret, args[1]))
+			return out, f.failed(err)
 		}
 	case isText(a) && isText(b) && op == '+':
 		f.ret = schema.TypeText
@@ -96,7 +100,10 @@ func operation(op byte, a, b *schema.Type) *function {
 		}
 	case (a.Kind() == schema.KindDate || a.Kind() == schema.KindTimestamp) && b.Kind() == schema.KindDuration && (op == '+' || op == '-'):
 		f.ret = a
-		f.f = func(_ *binding, args [][]byte) ([]byte, error) { return moveTime(op, a, args[0], args[1]) }
+		f.f = func(_ *binding, args [][]byte) ([]byte, error) {
+			out, err := moveTime(op, a, args[0], args[1])
+			return out, f.failed(err)
+		}
 	default:
 		return nil
 	}
@@ -107,9 +114,21 @@ func isText(t *schema.Type) bool {
 	return t.Kind() == schema.KindText || t.Kind() == schema.KindASCII
 }
 
-func errDivision(op byte) error {
-	return invalid("the operation '%c' failed: / by zero", op)
+// failed words the error of an operator as Cassandra does.
+func (f *function) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	types := []string{f.args[0].String(), f.args[1].String()}
+	return native.FunctionFailure("", f.name, types,
+		"the operation '"+types[0]+" "+f.name+" "+types[1]+"' failed: "+err.Error())
 }
+
+var (
+	errDivision      = errors.New("/ by zero")
+	errDivisionWhole = errors.New("BigInteger divide by zero")
+	errTooLarge      = errors.New("the numbers are too large")
+)
 
 // compute does an operation on two values of one type of number.
 func compute(op byte, t *schema.Type, a, b []byte) ([]byte, error) {
@@ -144,7 +163,7 @@ func compute(op byte, t *schema.Type, a, b []byte) ([]byte, error) {
 		x *= y
 	default:
 		if y == 0 {
-			return nil, errDivision(op)
+			return nil, errDivision
 		}
 		if op == '/' {
 			x /= y
@@ -160,7 +179,7 @@ const maxBits = 1 << 20
 
 func computeWhole(op byte, x, y *big.Int) ([]byte, error) {
 	if x.BitLen()+y.BitLen() > maxBits {
-		return nil, invalid("the operation '%c' failed: the numbers are too large", op)
+		return nil, errTooLarge
 	}
 	switch op {
 	case '+':
@@ -171,7 +190,7 @@ func computeWhole(op byte, x, y *big.Int) ([]byte, error) {
 		x.Mul(x, y)
 	default:
 		if y.Sign() == 0 {
-			return nil, errDivision(op)
+			return nil, errDivisionWhole
 		}
 		if op == '/' {
 			x.Quo(x, y)
@@ -182,10 +201,34 @@ func computeWhole(op byte, x, y *big.Int) ([]byte, error) {
 	return VarintBytes(x), nil
 }
 
-// decimalContext rounds as Cassandra does: 34 digits, half to even. Sums and
-// products are exact up to its precision.
-var decimalContext = apd.BaseContext.WithPrecision(34)
+// Scales of a quotient of decimals: as many digits behind the point as make
+// minScale significant ones.
+const (
+	minScale = 32
+	maxScale = 1000
+	// maxQuotient bounds the digits before the point.
+	maxQuotient = 10000
+)
 
+// divideDecimal rounds half up to a scale that depends on the operands.
+func divideDecimal(d, x, y *apd.Decimal) error {
+	first := int(x.NumDigits()) + int(x.Exponent) - int(y.NumDigits()) - int(y.Exponent)
+	scale := min(max(minScale-first, -int(x.Exponent), -int(y.Exponent), minScale), maxScale)
+	if first > maxQuotient {
+		return errTooLarge
+	}
+	// The digits that are cut off lie behind the one that decides.
+	ctx := apd.BaseContext.WithPrecision(uint32(max(first, 0) + scale + 2))
+	ctx.Rounding = apd.RoundDown
+	if _, err := ctx.Quo(d, x, y); err != nil {
+		return err
+	}
+	ctx.Rounding = apd.RoundHalfUp
+	_, err := ctx.Quantize(d, d, -int32(scale))
+	return err
+}
+
+// exactContext has sums and products exact.
 var exactContext = apd.BaseContext.WithPrecision(maxExponent)
 
 func computeDecimal(op byte, x, y *apd.Decimal) (out []byte, err error) {
@@ -199,10 +242,10 @@ func computeDecimal(op byte, x, y *apd.Decimal) (out []byte, err error) {
 		_, err = exactContext.Mul(d, x, y)
 	default:
 		if y.IsZero() {
-			return nil, errDivision(op)
+			return nil, errDivisionWhole
 		}
 		if op == '/' {
-			if _, err = decimalContext.Quo(d, x, y); err == nil {
+			if err = divideDecimal(d, x, y); err == nil {
 				d.Reduce(d)
 			}
 		} else {
@@ -210,7 +253,7 @@ func computeDecimal(op byte, x, y *apd.Decimal) (out []byte, err error) {
 		}
 	}
 	if err != nil {
-		return nil, invalid("the operation '%c' failed: %v", op, err)
+		return nil, err
 	}
 	return DecimalBytes(d), nil
 }
@@ -231,7 +274,7 @@ func moveTime(op byte, t *schema.Type, v, by []byte) ([]byte, error) {
 	}
 	isDate := t.Kind() == schema.KindDate
 	if isDate && d.Nanos%(milliPerDay*1e6) != 0 {
-		return nil, invalid("The duration must have a day precision. Was: %s", d)
+		return nil, fmt.Errorf("The duration must have a day precision. Was: %s", d)
 	}
 	ms := int64(0)
 	if isDate {

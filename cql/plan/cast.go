@@ -20,7 +20,7 @@ func (c *compiler) castExpr(e *cql.Cast, scope exprScope) (*Expr, error) {
 	}
 	f := castFunction(x.Type, to)
 	if f == nil {
-		return nil, invalid("%s cannot be cast to %s", x.Type, to)
+		return nil, errCast(e, to)
 	}
 	return &Expr{Kind: ExprCall, Type: to, Args: []*Expr{x},
 		fn: &function{name: "cast", args: []*schema.Type{x.Type}, ret: to,
@@ -30,6 +30,20 @@ func (c *compiler) castExpr(e *cql.Cast, scope exprScope) (*Expr, error) {
 				}
 				return f(a[0]), nil
 			}}}, nil
+}
+
+func errCast(e *cql.Cast, to *schema.Type) error {
+	name := "cast_as_" + to.String()
+	var list []*function
+	for _, from := range conversionTypes {
+		if castFunction(from, to) != nil {
+			list = append(list, &function{name: name, args: []*schema.Type{from}, ret: to})
+		}
+	}
+	if list == nil {
+		return invalid("%s cannot be cast to %s", e.Expr, to)
+	}
+	return invalid("Invalid call to function system.%s, none of its type signatures match (known type signatures: %s)", name, signaturesOf(list))
 }
 
 // castFunction is one entry of Cassandra's table of casts, or nil.
@@ -51,6 +65,7 @@ func castFunction(from, to *schema.Type) func([]byte) []byte {
 	type pair struct{ from, to schema.Kind }
 	return map[pair]func([]byte) []byte{
 		{schema.KindDate, schema.KindTimestamp}:     func(v []byte) []byte { return be64(milliOfDate(v)) },
+		{schema.KindTimestamp, schema.KindBigint}:   func(v []byte) []byte { return v },
 		{schema.KindTimestamp, schema.KindDate}:     func(v []byte) []byte { return dateOfMilli(fromBE64(v)) },
 		{schema.KindTimeUUID, schema.KindDate}:      func(v []byte) []byte { return dateOfMilli(milliOfTimeUUID(v)) },
 		{schema.KindTimeUUID, schema.KindTimestamp}: func(v []byte) []byte { return be64(milliOfTimeUUID(v)) },

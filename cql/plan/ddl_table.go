@@ -309,7 +309,7 @@ func (c *compiler) truncate(s *cql.Truncate) (*SchemaPlan, error) {
 		return nil, errSystemKeyspace(ks.Name)
 	}
 	if t.Virtual {
-		return nil, invalid("Cannot truncate virtual tables")
+		return nil, invalid("Truncation is not supported by table %s", tableName(t))
 	}
 	return &SchemaPlan{
 		Truncate: true,

@@ -116,6 +116,7 @@ func (c *compiler) alterType(s *cql.AlterType) (*SchemaPlan, error) {
 		}
 		names, types = append(names, s.Field.Name.Name), append(types, t)
 	case cql.AlterTypeRename:
+		renamed := false
 		for _, r := range s.Rename {
 			i := slices.Index(names, r[0].Name)
 			switch {
@@ -124,9 +125,12 @@ func (c *compiler) alterType(s *cql.AlterType) (*SchemaPlan, error) {
 			case i < 0:
 				return nil, invalid("Unkown field %s in user type %s.%s", r[0].Name, ks, name)
 			case slices.Contains(names, r[1].Name):
-				return nil, invalid("Duplicate field name %s in type %s.%s", r[1].Name, ks, name)
+				return nil, invalid("Duplicate field name %s in type %s", r[1].Name, ks)
 			}
-			names[i] = r[1].Name
+			names[i], renamed = r[1].Name, true
+		}
+		if !renamed {
+			return &SchemaPlan{NoOp: true}, nil
 		}
 	default:
 		return nil, invalid("Altering field types is no longer supported")

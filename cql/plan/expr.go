@@ -26,6 +26,7 @@ const (
 	ExprJSON
 	ExprTuple
 	ExprAggregate
+	ExprSlice
 )
 
 // Expr is a compiled expression of a SELECT list or a call in a term.
@@ -60,6 +61,26 @@ type Row interface {
 	Token() ring.Token
 }
 
+// AggregateRow is a row that stands for a group.
+type AggregateRow interface {
+	Row
+	// Aggregate is the result of an ExprAggregate.
+	Aggregate(e *Expr) ([]byte, error)
+}
+
+// Aggregates calls f for each ExprAggregate in e.
+func (e *Expr) Aggregates(f func(*Expr)) {
+	if e.Kind == ExprAggregate {
+		f(e)
+		return
+	}
+	for _, a := range e.Args {
+		if a != nil {
+			a.Aggregates(f)
+		}
+	}
+}
+
 // Eval computes the expression for a row; nil is null. The result may alias the
 // row. row may be nil if no column is used.
 func (e *Expr) Eval(q *Query, row Row) ([]byte, error) { return e.eval(&q.binding, row) }
@@ -81,7 +102,13 @@ func (e *Expr) eval(b *binding, row Row) ([]byte, error) {
 		}
 		return e.evalToken(b, row)
 	case ExprWritetime, ExprMaxWritetime, ExprTTL:
-		return e.evalCell(b, row), nil
+		return e.evalCell(b, row)
+	case ExprSlice:
+		return e.evalSlice(b, row)
+	case ExprAggregate:
+		if r, ok := row.(AggregateRow); ok {
+			return r.Aggregate(e)
+		}
 	case ExprElement:
 		return e.evalElement(b, row)
 	case ExprJSON:
@@ -130,7 +157,7 @@ func (e *Expr) evalToken(b *binding, row Row) ([]byte, error) {
 	return be64(int64(k.Token)), err
 }
 
-func (e *Expr) evalCell(b *binding, row Row) []byte {
+func (e *Expr) evalCell(b *binding, row Row) ([]byte, error) {
 	now := b.opts.now()
 	one := func(ts int64, ttl, expiry uint32) []byte {
 		if e.Kind != ExprTTL {
@@ -141,12 +168,23 @@ func (e *Expr) evalCell(b *binding, row Row) []byte {
 		}
 		return binary.BigEndian.AppendUint32(nil, expiry-min(now, expiry))
 	}
-	if len(e.Args) == 0 {
+	if len(e.Args) == 0 || len(e.Args) == 2 && !e.Args[0].Type.IsMultiCell() {
 		ts, ttl, expiry, ok := row.Cell(e.Slot)
 		if !ok {
-			return nil
+			return nil, nil
 		}
-		return one(ts, ttl, expiry)
+		return one(ts, ttl, expiry), nil
+	}
+	if len(e.Args) == 2 {
+		at, err := e.partOf(b, row)
+		var out []byte
+		row.Cells(e.Slot, func(ts int64, ttl, expiry uint32) {
+			if at == 0 {
+				out = one(ts, ttl, expiry)
+			}
+			at--
+		})
+		return out, err
 	}
 	// A collection: a list of each element's, or the largest.
 	var parts [][]byte
@@ -159,11 +197,11 @@ func (e *Expr) evalCell(b *binding, row Row) []byte {
 	})
 	switch {
 	case !any:
-		return nil
+		return nil, nil
 	case e.Kind == ExprMaxWritetime:
-		return binary.BigEndian.AppendUint64(nil, uint64(highest))
+		return binary.BigEndian.AppendUint64(nil, uint64(highest)), nil
 	}
-	return e.Type.AppendElements(nil, parts)
+	return e.Type.AppendElements(nil, parts), nil
 }
 
 // evalElement reads base[key] of a map, set or list.

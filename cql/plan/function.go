@@ -107,6 +107,9 @@ func resolve(name cql.Name, args []argument) (*function, error) {
 		if n == "to_json" {
 			return toJSON(args[0].typ), nil
 		}
+		if err := refuseCollection(n, args[0].text, args[0].typ); err != nil {
+			return nil, err
+		}
 	}
 	if list == nil || name.Keyspace != "" && name.Keyspace != "system" {
 		return nil, invalid("Unknown function '%s'", nameAsCalled(name))
@@ -152,13 +155,17 @@ func signaturesOf(list []*function) string {
 	return strings.Join(texts, ", ")
 }
 
+func errArgument(text string, i int, name string, t *schema.Type) error {
+	return invalid("Type error: %s cannot be passed as argument %d of function %s of type %s", text, i, name, t)
+}
+
 func checkArguments(f *function, name string, args []argument) error {
 	if len(f.args) != len(args) {
 		return invalid("Invalid number of arguments in call to function %s: %d required but %d provided", name, len(f.args), len(args))
 	}
 	for i := range args {
 		if !args[i].fits(f.args[i]) {
-			return invalid("Type error: %s cannot be passed as argument %d of function %s of type %s", args[i].text, i, name, f.args[i])
+			return errArgument(args[i].text, i, name, f.args[i])
 		}
 	}
 	return nil

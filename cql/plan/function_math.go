@@ -130,6 +130,43 @@ func collectionFunction(name string, t *schema.Type) *function {
 			return best, it.Err()
 		}
 		return f
+	case (name == "collection_sum" || name == "collection_avg") && t.Kind() != schema.KindMap && t.IsCollection() && isNumber(t.Elem()):
+		f.ret = t.Elem()
+		f.f = func(_ *binding, a [][]byte) ([]byte, error) { return sumElements(t, a[0], name == "collection_avg") }
+		return f
 	}
 	return nil
+}
+
+// sumElements adds a collection's numbers up, or averages them, as sum and avg
+// do with a column's.
+func sumElements(t *schema.Type, value []byte, average bool) ([]byte, error) {
+	elem := t.Elem()
+	total, n := convert(schema.TypeInt, elem, be32(0)), uint32(0)
+	it := t.Elements(value)
+	for p, ok := it.Next(); ok; p, ok = it.Next() {
+		var err error
+		if total, err = compute('+', elem, total, p); err != nil {
+			return nil, err
+		}
+		n++
+	}
+	if !average || n == 0 || it.Err() != nil {
+		return total, it.Err()
+	}
+	return compute('/', elem, total, convert(schema.TypeInt, elem, be32(n)))
+}
+
+// refuseCollection says what a function of collections wants; nil if the name
+// is none.
+func refuseCollection(name, arg string, t *schema.Type) error {
+	want := map[string]string{
+		"map_keys": "a map argument", "map_values": "a map argument", "collection_count": "a collection argument",
+		"collection_min": "a set/list argument", "collection_max": "a set/list argument",
+		"collection_sum": "a numeric set/list argument", "collection_avg": "a numeric set/list argument",
+	}[name]
+	if want == "" {
+		return nil
+	}
+	return invalid("Function system.%s requires %s, but found argument %s of type %s", name, want, arg, t)
 }

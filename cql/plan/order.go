@@ -77,8 +77,8 @@ func (c *compiler) groupBy(s *cql.Select, out *Select, rs *restrictions) error {
 		}
 		next++
 	}
-	if c.table.Virtual || out.MergeOrder || s.PerPartitionLimit != nil {
-		return unsupported("GROUP BY of a virtual table, with PER PARTITION LIMIT or over several ordered partitions")
+	if c.table.Virtual || out.MergeOrder {
+		return unsupported("GROUP BY of a virtual table or over several ordered partitions")
 	}
 	out.Aggregated, out.Grouped, out.GroupBy, out.Plain = true, true, max(next-len(c.table.PartitionKey), 0), nil
 	return nil

@@ -145,11 +145,18 @@ func (c *compiler) selection(s *cql.Select, out *Select) error {
 		}
 	}
 	for _, sel := range s.Selectors {
+		if isLiteral(sel.Expr) {
+			return errNoType(sel.Expr)
+		}
 		x, err := c.expr(sel.Expr, exprSelection)
 		if err != nil {
 			return err
 		}
-		name := cql.ResultName(sel.Expr, nil)
+		named := sel.Expr
+		if cast, ok := named.(*cql.Cast); ok && (x.Kind == ExprColumn || x.Kind == ExprField) {
+			named = cast.Expr // of its own type: no cast at all
+		}
+		name := cql.ResultName(named, nil)
 		if sel.Alias != nil {
 			name = sel.Alias.Name
 		}
@@ -281,7 +288,9 @@ func (e *Expr) columns(f func(slot int)) {
 		return
 	}
 	for _, a := range e.Args {
-		a.columns(f)
+		if a != nil {
+			a.columns(f)
+		}
 	}
 }
 
@@ -292,7 +301,7 @@ func (c *compiler) limits(s *cql.Select, out *Select) (err error) {
 		}
 	}
 	if s.PerPartitionLimit != nil {
-		if out.Aggregated {
+		if out.Aggregated && !out.Grouped {
 			return invalid("PER PARTITION LIMIT is not allowed with aggregate queries.")
 		}
 		out.perPartition, err = c.limit(s.PerPartitionLimit, "[per_partition_limit]")

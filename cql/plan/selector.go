@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"strings"
-
 	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -23,12 +21,12 @@ func (c *compiler) expr(e cql.Expr, scope exprScope) (*Expr, error) {
 	case *cql.Literal:
 		t := literalType(e)
 		if t == nil {
-			return nil, invalid("Cannot infer type for term %s in selection clause (try using a cast to force a type)", e)
+			return nil, errNoType(e)
 		}
 		v, err := literal(e, "[selection]", t)
 		return &Expr{Kind: ExprConst, Type: t, value: v}, err
 	case *cql.BindMarker:
-		return nil, invalid("Cannot infer type for term %s in selection clause (try using a cast to force a type)", e)
+		return nil, errNoType(e)
 	case *cql.TypeHint:
 		return c.hintExpr(e, scope)
 	case *cql.FunctionCall:
@@ -48,9 +46,13 @@ func (c *compiler) expr(e cql.Expr, scope exprScope) (*Expr, error) {
 	case *cql.Field:
 		return c.fieldExpr(e, scope)
 	case *cql.Slice:
-		return nil, unsupported("Selecting a slice of a collection")
+		return c.sliceExpr(e, scope)
 	}
-	return nil, invalid("Cannot infer type for term %s in selection clause (try using a cast to force a type)", e)
+	return nil, errNoType(e)
+}
+
+func errNoType(e cql.Expr) error {
+	return invalid("Cannot infer type for term %s in selection clause (try using a cast to force a type)", e)
 }
 
 func (c *compiler) columnExpr(e *cql.Column, scope exprScope) (*Expr, error) {
@@ -134,6 +136,9 @@ func (c *compiler) callExpr(e *cql.FunctionCall, scope exprScope) (*Expr, error)
 	for i, a := range e.Args {
 		if exprs[i] == nil {
 			name := "arg" + itoa(i) + "(" + functionDisplay(e.Name) + ")"
+			if scope == exprSelection {
+				name = "[selection]"
+			}
 			if exprs[i], err = c.termExpr(a, name, f.args[i]); err != nil {
 				return nil, err
 			}
@@ -158,50 +163,22 @@ func (c *compiler) tokenExpr(e *cql.FunctionCall, scope exprScope) (*Expr, error
 			args[i], err = c.columnExpr(col, scope)
 		} else {
 			own = false
+			if l, ok := a.(*cql.Literal); ok && !literalFits(l.Kind, pk[i].Type) {
+				return nil, errArgument(a.String(), i, "system.token", pk[i].Type)
+			}
 			args[i], err = c.termExpr(a, "arg"+itoa(i)+"(system.token)", pk[i].Type)
 		}
 		if err != nil {
 			return nil, err
 		}
 		if !assignable(args[i].Type, pk[i].Type) {
-			return nil, invalid("Type error: %s cannot be passed as argument %d of function system.token of type %s", a, i, pk[i].Type)
+			return nil, errArgument(a.String(), i, "system.token", pk[i].Type)
 		}
 	}
 	if own {
 		args = nil
 	}
 	return &Expr{Kind: ExprToken, Type: schema.TypeBigint, Args: args}, nil
-}
-
-func (c *compiler) cellExpr(e *cql.CellAttr, scope exprScope) (*Expr, error) {
-	of, ok := e.Of.(*cql.Column)
-	if !ok {
-		return nil, unsupported(strings.ToUpper(e.Kind.String()) + " of a part of a column")
-	}
-	x, err := c.columnExpr(of, scope)
-	if err != nil {
-		return nil, err
-	}
-	col := c.table.Column(of.Name)
-	if col.Kind == schema.PartitionKey || col.Kind == schema.Clustering {
-		return nil, invalid("Cannot use selection function %s on PRIMARY KEY part %s", e.Kind, schema.QuoteName(col.Name))
-	}
-	out := &Expr{Slot: x.Slot, Type: schema.TypeBigint}
-	switch e.Kind {
-	case cql.AttrTTL:
-		out.Kind, out.Type = ExprTTL, schema.TypeInt
-	case cql.AttrMaxWritetime:
-		out.Kind = ExprMaxWritetime
-	default:
-		out.Kind = ExprWritetime
-	}
-	if col.Type.IsMultiCell() {
-		out.Args = []*Expr{x}
-		if out.Kind != ExprMaxWritetime {
-			out.Type = schema.ListOf(out.Type, true)
-		}
-	}
-	return out, nil
 }
 
 func (c *compiler) elementExpr(e *cql.Element, scope exprScope) (*Expr, error) {

@@ -18,6 +18,7 @@ import (
 
 var (
 	record          = flag.String("record", "", "`host:port` of a Cassandra whose answers become the goldens")
+	only            = flag.String("script", "", "`name` of the one script to record")
 	writeExceptions = flag.Bool("write-exceptions", false, "write all differences to testdata/exceptions.txt")
 )
 
@@ -138,6 +139,9 @@ func serve(t *testing.T) string {
 // recordGoldens asks a Cassandra.
 func recordGoldens(t *testing.T) {
 	for _, name := range scripts(t) {
+		if *only != "" && name != *only {
+			continue
+		}
 		script := readScript(t, name)
 		var b strings.Builder
 		for i, answer := range execute(t, *record, script) {

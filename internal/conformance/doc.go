@@ -46,7 +46,7 @@
 // bench/compare/cassandra/start starts a Cassandra to record from:
 //
 //	bench/compare/cassandra/start /tmp/cassandra 127.0.0.9
-//	go test ./internal/conformance -record 127.0.0.9:9042
+//	go test ./internal/conformance -record 127.0.0.9:9042 [-script types]
 //
 // With -write-exceptions the test writes all differences to the exceptions,
 // those that are new with an empty reason, which the test then refuses.
