@@ -17,20 +17,27 @@ var pages = []string{"ARCHITECTURE.md", "docs/locks.md"}
 var (
 	layerLine = regexp.MustCompile(`(?m)^L(\d+) +(.*)$`)
 	testName  = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w*)`")
+	hopLine   = regexp.MustCompile("(?m)^\\| (\\d+) \\| .*$")
+	codeName  = regexp.MustCompile("`(?:\\w+\\.)*(\\w+)`")
 	fileName  = regexp.MustCompile(`\b((?:[a-z0-9]+/)+[a-z0-9_]+\.(?:go|md))\b`)
 )
 
 // TestArchitecture holds what the pages say against the code: the table of
-// imports, the tests and the files that they name, and that every package has
-// its line.
+// imports, the tests, files, functions and types that they name, and that every
+// package has its line.
 func TestArchitecture(t *testing.T) {
-	tests := map[string]bool{}
+	tests, names := map[string]bool{}, map[string]bool{}
 	for _, s := range sources(t) {
-		for _, d := range s.file.Decls {
-			if fn, ok := d.(*ast.FuncDecl); ok && s.test {
-				tests[fn.Name.Name] = true
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			switch d := n.(type) {
+			case *ast.FuncDecl:
+				tests[d.Name.Name] = tests[d.Name.Name] || s.test
+				names[d.Name.Name] = true
+			case *ast.TypeSpec:
+				names[d.Name.Name] = true
 			}
-		}
+			return true
+		})
 	}
 	for _, page := range pages {
 		raw, err := os.ReadFile(filepath.Join(root, page))
@@ -46,6 +53,13 @@ func TestArchitecture(t *testing.T) {
 		for _, m := range fileName.FindAllStringSubmatch(text, -1) {
 			if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
 				t.Errorf("%s: there is no %s", page, m[1])
+			}
+		}
+		for _, line := range hopLine.FindAllString(text, -1) {
+			for _, m := range codeName.FindAllStringSubmatch(line, -1) {
+				if !names[m[1]] {
+					t.Errorf("%s: there is no %s, in %s", page, m[1], line)
+				}
 			}
 		}
 		if page == "ARCHITECTURE.md" {
