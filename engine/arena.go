@@ -69,5 +69,13 @@ func (a *arena) Free(b []byte) {
 	a.share.Release(int64(n))
 }
 
+// idle tells whether everything has been given back.
+func (a *arena) idle() bool {
+	a.mu.Lock()
+	own := len(a.own)
+	a.mu.Unlock()
+	return own == 0 && a.pool.InUse() == 0
+}
+
 // close unmaps the pool. Every memtable has been freed.
 func (a *arena) close() { a.pool.Close() }

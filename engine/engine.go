@@ -9,6 +9,7 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/compaction"
@@ -30,7 +31,8 @@ type Engine struct {
 	memory   *mem.Share // of memtables
 	metadata *mem.Share
 
-	cacheLimit int64        // bytes, of the share
+	cacheLimit int64 // bytes, of the share
+	openFiles  atomic.Int64
 	mapped     atomic.Int64 // bytes of files that mode auto maps
 	cacheMu    sync.Mutex   // protects cacheNow
 	cacheNow   int64        // the cache's limit
@@ -189,6 +191,9 @@ func (e *Engine) applySchema(s *schema.Snapshot) error {
 				m.drop()
 				next[def.ID] = t
 			}
+			if t.def.Load() == def && t.durable.Load() == ks.DurableWrites && t.plain.Load() != nil {
+				continue
+			}
 			t.def.Store(def)
 			t.plain.Store(plainOf(def))
 			t.setCompaction(def)
@@ -272,7 +277,8 @@ func (t *table) dir() string {
 }
 
 // Close flushes nothing: what is in memory is in the log. It stops the
-// background work, syncs the log and gives everything back.
+// background work, syncs the log and gives everything back. Sources should be
+// closed before; Close waits for them for a while.
 func (e *Engine) Close() error {
 	e.schemaMu <- struct{}{}
 	defer func() { <-e.schemaMu }()
@@ -297,7 +303,25 @@ func (e *Engine) Close() error {
 		}
 		v.drop()
 	}
+	if !e.drain() {
+		// What they read must not be unmapped under them.
+		return errors.Join(err, errors.New("engine: closed while reads were open"))
+	}
 	e.cache.Close()
 	e.arena.close()
 	return err
+}
+
+// closeTimeout is how long Close waits for reads that are still open.
+const closeTimeout = 10 * time.Second
+
+// drain waits until no read holds a file or a memtable any more.
+func (e *Engine) drain() bool {
+	for range closeTimeout / time.Millisecond {
+		if e.openFiles.Load() == 0 && e.arena.idle() {
+			return true
+		}
+		e.opts.Clock.Sleep(time.Millisecond)
+	}
+	return false
 }

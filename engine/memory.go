@@ -33,6 +33,7 @@ func (e *Engine) charge(f *file, o *sstable.OpenOptions) {
 	if o.Populate {
 		f.mapped = f.size
 	}
+	e.openFiles.Add(1)
 	e.metadata.Force(f.metadata)
 	e.mapped.Add(f.mapped)
 	e.limitCache()
@@ -43,6 +44,7 @@ func (e *Engine) discharge(f *file) {
 	e.metadata.Release(f.metadata)
 	e.mapped.Add(-f.mapped)
 	e.limitCache()
+	e.openFiles.Add(-1) // last: Close goes on after it
 }
 
 // limitCache gives the cache what the files leave of its share, and a quarter
