@@ -60,14 +60,19 @@ func main() {
 		}
 	}()
 	fmt.Println("ready at", l.Addr())
+	log.Fatal("floor: ", accept(l, answers, &total))
+}
+
+// accept serves connections until l fails or is closed.
+func accept(l net.Listener, a *answers, total *counts) error {
 	for {
 		c, err := l.Accept()
 		if err != nil {
-			log.Fatal("floor: ", err)
+			return err
 		}
 		go func() {
 			defer c.Close()
-			if err := serve(c, answers, &total); err != nil {
+			if err := serve(c, a, total); err != nil {
 				log.Print("floor: ", err)
 			}
 		}()
