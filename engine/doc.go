@@ -26,17 +26,69 @@
 // as a whole; a read pins it with a count, merges what it needs and unpins.
 // Nothing waits for a lock.
 //
+// A point read asks the filters of all files first and looks into the newest
+// first where several may have the row: what is older than every cell that it
+// wants stays closed. Files outside of the token or clustering ranges that are
+// wanted are left out unread.
+//
+// # Compaction
+//
+// compactLoop asks the pickers of package compaction what to do for tables in
+// which a file came or a task ended, and does it in at most half as many
+// goroutines as there are cores. A task reads its inputs past the cache, yields
+// to flushes, and replaces the inputs by one edit of the manifest unless a
+// truncation or a drop has taken one away meanwhile. If it fails, the inputs
+// stay.
+//
+// What a partition's tombstones might still shadow is asked of the view of the
+// moment when the partition is merged: memtables that have it, and files that
+// may by their filter. A table purges nothing while the next start would replay
+// records that are in its files (see table.logged).
+//
+// # Memory
+//
+// Memtables take chunks from the share of that name: at MemtableSize the
+// largest is flushed, at the limit a try is refused and a write waits. Indexes
+// and filters of open files are charged to the metadata's share; what they need
+// beyond it, and what mode auto maps, is taken from the block cache.
+//
+// # Full disk
+//
+// Above 95 % of the disk, or when the log cannot get a segment, writes are
+// refused with ErrDiskFull. Reads and what is acknowledged are not touched, and
+// writes are taken again without a restart.
+//
 // # What must hold
 //
-//   - A record below a table's flushed position is in its files; one at or
-//     above it is in the log and, while the engine is open, in a memtable.
+//   - A record below a table's mark is in its files; one at or above it is in
+//     the log and, while the engine is open, in a memtable.
 //   - A file is synced, and so is its directory, before the manifest names it;
 //     the manifest's edit is synced before a memtable is dropped, a log segment
 //     recycled or an input of a compaction removed.
-//   - A tombstone is purged only where no memtable and no other file of the
-//     table can hold something that it shadows (compact.go).
+//   - The manifest names the log's start before a segment below it is used
+//     again.
+//   - If an edit failed and nobody knows whether it is durable, the files that
+//     it names stay on disk; the next start knows.
+//   - A tombstone is purged only where no memtable, no other file and no record
+//     that would be replayed can hold something that it shadows.
 //   - After the first failed write or sync of log or manifest nothing is
 //     acknowledged any more.
+//   - Locks are taken in the order compactMu, table.mu; table.change, which is
+//     held over I/O, before both.
+//
+// # Tests
+//
+// The crash sweep cuts the power, and fails a call, at every call that changes
+// the disk; with the tag mutants it must catch ten deliberate bugs. The model
+// test compares random work under random options with package mutationtest's
+// model, over restarts and crashes. The tag long makes both larger and measures
+// a restart.
+//
+// # What it does not do
+//
+// It applies no limits, filters or liveness to a read (but for a digest's), and
+// does not restamp or refuse by epoch: with one replica there is nothing older
+// than what the log has. It keeps no backups and streams nothing.
 //
 // The engine knows partition keys and clusterings as bytes, and of the schema
 // only the tables' options and column ids. It is safe for concurrent use.
