@@ -8,7 +8,7 @@
 //   - Mem: a file system in memory that knows what has been synced and yields
 //     what a disk might hold after a power cut (Mem.CrashClone).
 //   - Fault: wraps any file system and fails, delays or corrupts chosen calls.
-//   - Queue: the submission queue through which the commit log writes.
+//   - Queue: a submission queue, for a writer with several writes in flight.
 //   - Helpers: ReadFile, WriteFileAtomic, MkdirAllSync, ProbeDirect,
 //     AlignedBytes, ReadMapped, ViewMapped.
 //
