@@ -162,10 +162,10 @@ func (e *Engine) awaitIdle(ctx context.Context, t *table) error {
 // reference to its files until release.
 func (e *Engine) claim(t *table, pick func(*compaction.Options, *compaction.State) []compaction.Task) []*task {
 	e.compactMu.Lock()
-	defer e.compactMu.Unlock()
 	// After the lock, so that the files of a task that has ended are gone.
 	v := t.pin()
-	defer v.drop()
+	defer v.drop() // with the lock gone: it may close files
+	defer e.compactMu.Unlock()
 	// Every write that began before is in the statistics of its memtable.
 	t.mu.Lock()
 	dropped := t.dropped

@@ -50,31 +50,40 @@ func wrap(err error) error {
 	if err == nil {
 		return nil
 	}
+	if e := ErrorOf(err); e != nil {
+		return e
+	}
+	return native.Invalid("%s", err.Error())
+}
+
+// ErrorOf is the protocol's form of an error of cql, schema or the protocol
+// itself, nil of any other.
+func ErrorOf(err error) *native.Error {
 	var n *native.Error
 	if errors.As(err, &n) {
 		return n
-	}
-	var s *schema.Error
-	if errors.As(err, &s) {
-		switch s.Kind {
-		case schema.ErrConfig:
-			return native.ConfigError("%s", s.Message)
-		case schema.ErrSyntax:
-			return native.Syntax("%s", s.Message)
-		case schema.ErrExists:
-			e := native.AlreadyExists(s.Keyspace, s.Table)
-			if s.Message != "" {
-				e.Msg = s.Message
-			}
-			return e
-		}
-		return native.Invalid("%s", s.Message)
 	}
 	var x *cql.SyntaxError
 	if errors.As(err, &x) {
 		return native.Syntax("%s", x.Msg)
 	}
-	return native.Invalid("%s", err.Error())
+	var s *schema.Error
+	if !errors.As(err, &s) {
+		return nil
+	}
+	switch s.Kind {
+	case schema.ErrConfig:
+		return native.ConfigError("%s", s.Message)
+	case schema.ErrSyntax:
+		return native.Syntax("%s", s.Message)
+	case schema.ErrExists:
+		e := native.AlreadyExists(s.Keyspace, s.Table)
+		if s.Message != "" {
+			e.Msg = s.Message
+		}
+		return e
+	}
+	return native.Invalid("%s", s.Message)
 }
 
 // keyspaceOf is the keyspace that a name means.

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 
-	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/cql/plan"
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
-	"github.com/ilion-db/ilion/schema"
 )
 
 // ErrorClass is what an error of the layers below means for a client.
@@ -71,35 +70,10 @@ func (p *Processor) MapError(r *session.Request, err error) *native.Error {
 
 // mapError makes what a client sees of err. c may be nil.
 func (p *Processor) mapError(c *call, err error) *native.Error {
-	var n *native.Error
-	if errors.As(err, &n) {
-		return n
-	}
-	var s *schema.Error
-	if errors.As(err, &s) {
-		return schemaError(s)
-	}
-	var x *cql.SyntaxError
-	if errors.As(err, &x) {
-		return native.Syntax("%s", x.Msg)
-	}
-	return p.failure(c, err)
-}
-
-func schemaError(s *schema.Error) *native.Error {
-	switch s.Kind {
-	case schema.ErrConfig:
-		return native.ConfigError("%s", s.Message)
-	case schema.ErrSyntax:
-		return native.Syntax("%s", s.Message)
-	case schema.ErrExists:
-		e := native.AlreadyExists(s.Keyspace, s.Table)
-		if s.Message != "" {
-			e.Msg = s.Message
-		}
+	if e := plan.ErrorOf(err); e != nil {
 		return e
 	}
-	return native.Invalid("%s", s.Message)
+	return p.failure(c, err)
 }
 
 // failure maps errors that are no fault of the client.
