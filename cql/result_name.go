@@ -63,6 +63,10 @@ func writeName(b *strings.Builder, e Expr, qualify func(*FunctionCall) string) {
 		put(" " + string(rune(x.Op)) + " ")
 		operand(x.Right, true)
 	case *Negation:
+		if _, ok := x.Expr.(*BinaryOp); ok {
+			put("-(", x.Expr, ")")
+			return
+		}
 		put("-", x.Expr)
 	case *TypeHint:
 		put("(", x.Type.String(), ")", x.Expr)

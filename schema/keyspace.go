@@ -101,8 +101,8 @@ func CheckKeyspaceName(name string) error {
 
 // CheckTableName tells why a table of the keyspace cannot have the name.
 func CheckTableName(keyspace, name string) error {
-	if len(name) > MaxNameLen {
-		return config("%s.%s: Table name must not be more than %d characters long (got %d characters for \"%s\")", keyspace, name, MaxNameLen, len(name), name)
+	if len(name) > MaxTableNameLen {
+		return config("%s.%s: Table name must not be more than %d characters long (got %d characters for \"%s\")", keyspace, name, MaxTableNameLen, len(name), name)
 	}
 	if !ValidName(name) {
 		return config("%s.%s: Table name must not be empty or not contain non-alphanumeric-underscore characters (got \"%s\")", keyspace, name, name)

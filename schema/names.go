@@ -2,8 +2,12 @@ package schema
 
 import "strings"
 
-// MaxNameLen is the longest name of a keyspace or table in characters.
-const MaxNameLen = 48
+// MaxNameLen is the longest name of a keyspace in characters, MaxTableNameLen
+// that of a table.
+const (
+	MaxNameLen      = 48
+	MaxTableNameLen = 222
+)
 
 // reserved are the words that cannot be names without quotes.
 var reserved = map[string]bool{}
@@ -32,7 +36,7 @@ func QuoteName(name string) string {
 }
 
 // ValidName tells whether a keyspace or table may have the name: word
-// characters only, at most MaxNameLen.
+// characters only.
 func ValidName(name string) bool {
 	for i := range len(name) {
 		c := name[i]
@@ -41,7 +45,7 @@ func ValidName(name string) bool {
 		}
 		return false
 	}
-	return name != "" && len(name) <= MaxNameLen
+	return name != ""
 }
 
 // QuoteText returns s as a CQL string constant.

@@ -15,7 +15,9 @@ import (
 type accumulator struct {
 	n    int64
 	ints int64
-	real float64
+	// real is a sum of floats by Kahan, with what it lost; plain is the naive
+	// one, which is right if there are infinities.
+	real, lost, plain float64
 	// whole and decimal sum numbers of any size.
 	whole   *big.Int
 	decimal *apd.Decimal
@@ -47,7 +49,11 @@ func (a *accumulator) add(q *plan.Query, x *plan.Expr, row *row) error {
 		if len(v) == 0 {
 			return nil
 		}
-		a.sum(t, v)
+		if x.Aggregate == plan.AggAvg && t.Kind() == schema.KindDecimal {
+			a.addAverage(plan.DecimalOf(v))
+		} else {
+			a.sum(t, v)
+		}
 	}
 	a.n++
 	return nil
@@ -64,9 +70,9 @@ func (a *accumulator) sum(t *schema.Type, v []byte) {
 	case schema.KindBigint, schema.KindCounter:
 		a.ints += int64(binary.BigEndian.Uint64(v))
 	case schema.KindFloat:
-		a.real += float64(math.Float32frombits(binary.BigEndian.Uint32(v)))
+		a.addReal(float64(math.Float32frombits(binary.BigEndian.Uint32(v))))
 	case schema.KindDouble:
-		a.real += math.Float64frombits(binary.BigEndian.Uint64(v))
+		a.addReal(math.Float64frombits(binary.BigEndian.Uint64(v)))
 	case schema.KindVarint:
 		if a.whole == nil {
 			a.whole = new(big.Int)
@@ -78,6 +84,36 @@ func (a *accumulator) sum(t *schema.Type, v []byte) {
 		}
 		_, _ = apd.BaseContext.Add(a.decimal, a.decimal, plan.DecimalOf(v))
 	}
+}
+
+func (a *accumulator) addReal(f float64) {
+	a.plain += f
+	f -= a.lost
+	sum := a.real + f
+	a.lost = (sum - a.real) - f
+	a.real = sum
+}
+
+func (a *accumulator) realSum() float64 {
+	if math.IsNaN(a.real) && math.IsInf(a.plain, 0) {
+		return a.plain
+	}
+	return a.real
+}
+
+// addAverage moves the average of decimals by its difference to another one,
+// rounded at the scale of the difference, as Cassandra does: the result
+// depends on the order.
+func (a *accumulator) addAverage(v *apd.Decimal) {
+	if a.decimal == nil {
+		a.decimal = new(apd.Decimal)
+	}
+	d := new(apd.Decimal)
+	if _, err := apd.BaseContext.Sub(d, v, a.decimal); err != nil {
+		return
+	}
+	divideHalfEven(d.Coeff.MathBigInt(), a.n+1, &d.Coeff)
+	_, _ = apd.BaseContext.Add(a.decimal, a.decimal, d)
 }
 
 // result is the aggregate's value. Sums wrap around as their type does, the
@@ -106,33 +142,27 @@ func (a *accumulator) result(x *plan.Expr) ([]byte, error) {
 	case schema.KindBigint:
 		return binary.BigEndian.AppendUint64(nil, uint64(a.ints/n)), nil
 	case schema.KindFloat:
-		return binary.BigEndian.AppendUint32(nil, math.Float32bits(float32(a.real/float64(n)))), nil
+		return binary.BigEndian.AppendUint32(nil, math.Float32bits(float32(a.realSum()/float64(n)))), nil
 	case schema.KindDouble:
-		return binary.BigEndian.AppendUint64(nil, math.Float64bits(a.real/float64(n))), nil
+		return binary.BigEndian.AppendUint64(nil, math.Float64bits(a.realSum()/float64(n))), nil
 	case schema.KindVarint:
 		if a.whole == nil {
 			return []byte{0}, nil
 		}
 		return plan.VarintBytes(new(big.Int).Quo(a.whole, big.NewInt(n))), nil
 	}
-	return a.decimalResult(n), nil
+	if a.decimal == nil {
+		return plan.DecimalBytes(new(apd.Decimal)), nil
+	}
+	return plan.DecimalBytes(a.decimal), nil
 }
 
-// averageDigits is how many digits the average of decimals may have.
-const averageDigits = 34
-
-func (a *accumulator) decimalResult(n int64) []byte {
-	if a.decimal == nil {
-		return plan.DecimalBytes(new(apd.Decimal))
+// divideHalfEven sets out to x / n, rounded half to even; x is not negative.
+func divideHalfEven(x *big.Int, n int64, out *apd.BigInt) {
+	d := big.NewInt(n)
+	q, r := new(big.Int).QuoRem(x, d, new(big.Int))
+	if c := r.Lsh(r, 1).Cmp(d); c > 0 || c == 0 && q.Bit(0) == 1 {
+		q.Add(q, big.NewInt(1))
 	}
-	if n == 1 {
-		return plan.DecimalBytes(a.decimal)
-	}
-	out := new(apd.Decimal)
-	ctx := apd.BaseContext.WithPrecision(averageDigits)
-	if _, err := ctx.Quo(out, a.decimal, apd.New(n, 0)); err != nil {
-		return nil
-	}
-	out.Reduce(out)
-	return plan.DecimalBytes(out)
+	out.SetMathBigInt(q)
 }

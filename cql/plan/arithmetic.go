@@ -90,7 +90,7 @@ func operation(op byte, a, b *schema.Type) *function {
 			if len(args[0]) == 0 || len(args[1]) == 0 {
 				return nil, nil
 			}
-			out, err := compute(op, f.ret, convert(a, f.ret, args[0]), convert(b, f.ret, args[1]))
+			out, err := compute(op, f.ret, widen(a, f.ret, args[0]), widen(b, f.ret, args[1]))
 			return out, f.failed(err)
 		}
 	case isText(a) && isText(b) && op == '+':
@@ -108,6 +108,23 @@ func operation(op byte, a, b *schema.Type) *function {
 		return nil
 	}
 	return f
+}
+
+// maxExact is the largest whole number up to which doubles have them all.
+const maxExact = 1 << 53
+
+// widen converts an operand to the type of the operation. Cassandra turns
+// integers into decimals by way of doubles, so that 1 becomes 1.0; those that
+// a double does not have stay exact here.
+func widen(from, to *schema.Type, v []byte) []byte {
+	if to.Kind() == schema.KindDecimal && rank(from) <= rank(schema.TypeBigint) {
+		if n := intOf(from, v); n > -maxExact && n < maxExact {
+			if out, ok := schema.ParseDecimal(schema.JavaDouble(float64(n))); ok {
+				return out
+			}
+		}
+	}
+	return convert(from, to, v)
 }
 
 func isText(t *schema.Type) bool {
@@ -228,6 +245,16 @@ func divideDecimal(d, x, y *apd.Decimal) error {
 	return err
 }
 
+// remainder of a smaller number is that number, whatever the scales.
+func remainder(d, x, y *apd.Decimal) error {
+	if new(apd.Decimal).Abs(x).Cmp(new(apd.Decimal).Abs(y)) < 0 {
+		d.Set(x)
+		return nil
+	}
+	_, err := exactContext.Rem(d, x, y)
+	return err
+}
+
 // exactContext has sums and products exact.
 var exactContext = apd.BaseContext.WithPrecision(maxExponent)
 
@@ -249,7 +276,7 @@ func computeDecimal(op byte, x, y *apd.Decimal) (out []byte, err error) {
 				d.Reduce(d)
 			}
 		} else {
-			_, err = exactContext.Rem(d, x, y)
+			err = remainder(d, x, y)
 		}
 	}
 	if err != nil {

@@ -62,7 +62,7 @@ func (c *compiler) assignment(a *cql.Assignment) (op, error) {
 		if err = checkMultiCell(col, "+", a.Value); err != nil {
 			return o, err
 		}
-		if _, isMap := a.Value.(*cql.MapLiteral); t.Kind() == schema.KindMap && !isMap && isCollectionLiteral(a.Value) {
+		if t.Kind() == schema.KindMap && isCollectionLiteral(a.Value) && !isMapLiteral(a.Value) {
 			return o, invalid("Value for a map addition has to be a map, but was: '%s'", a.Value)
 		}
 		o.value, err = c.term(a.Value, col.Name, t)
@@ -86,6 +86,15 @@ func (c *compiler) assignment(a *cql.Assignment) (op, error) {
 		o.value, err = c.term(a.Value, col.Name, t)
 	}
 	return o, err
+}
+
+// isMapLiteral tells whether e may be a map; {} may.
+func isMapLiteral(e cql.Term) bool {
+	if set, ok := e.(*cql.SetLiteral); ok {
+		return len(set.Elems) == 0
+	}
+	_, ok := e.(*cql.MapLiteral)
+	return ok
 }
 
 func isCollectionLiteral(e cql.Term) bool {

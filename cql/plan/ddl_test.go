@@ -117,8 +117,8 @@ func TestCreateTableForms(t *testing.T) {
 		"Only clustering key columns can be defined in CLUSTERING ORDER directive: [b] are not clustering columns")
 	w.refused("CREATE TABLE s3 (a int PRIMARY KEY, b frozen<int>)", "frozen<> is only allowed on collections, tuples, and user-defined types (got int)")
 	w.refused("CREATE TABLE s3 (a int PRIMARY KEY, b nope)", "Unknown type ks.nope")
-	w.refused("CREATE TABLE "+strings.Repeat("x", 49)+" (a int PRIMARY KEY)", "ks."+strings.Repeat("x", 49)+
-		": Table name must not be more than 48 characters long (got 49 characters for \""+strings.Repeat("x", 49)+"\")")
+	w.refused("CREATE TABLE "+strings.Repeat("x", 223)+" (a int PRIMARY KEY)", "ks."+strings.Repeat("x", 223)+
+		": Table name must not be more than 222 characters long (got 223 characters for \""+strings.Repeat("x", 223)+"\")")
 }
 
 func TestDescribe(t *testing.T) {

@@ -195,6 +195,9 @@ func (e *Expr) evalCell(b *binding, row Row) ([]byte, error) {
 		}
 		parts = append(parts, one(ts, ttl, expiry))
 	})
+	if base := e.Args[0]; base.Type.Kind() == schema.KindUDT && any {
+		parts = spread(base.Type, row.Value(base.Slot), parts)
+	}
 	switch {
 	case !any:
 		return nil, nil
@@ -202,6 +205,19 @@ func (e *Expr) evalCell(b *binding, row Row) ([]byte, error) {
 		return binary.BigEndian.AppendUint64(nil, uint64(highest)), nil
 	}
 	return e.Type.AppendElements(nil, parts), nil
+}
+
+// spread gives every field of a user type its place among the cells, of which
+// null fields have none.
+func spread(t *schema.Type, value []byte, cells [][]byte) [][]byte {
+	out := make([][]byte, len(t.Fields()))
+	it := t.Elements(value)
+	for i := range out {
+		if p, ok := it.Next(); ok && p != nil && len(cells) > 0 {
+			out[i], cells = cells[0], cells[1:]
+		}
+	}
+	return out
 }
 
 // evalElement reads base[key] of a map, set or list.

@@ -146,11 +146,16 @@ func (c *compiler) fromJSONTerm(e *cql.FunctionCall, name string, t *schema.Type
 		f: func(_ *binding, a [][]byte) ([]byte, error) {
 			v, err := decodeJSON(a[0])
 			if err != nil {
-				return nil, invalid("Could not decode JSON string '%s': %v", a[0], err)
+				return nil, failedCall(e.Name, "Could not decode JSON string '"+string(a[0])+"': "+err.Error())
 			}
 			return fromJSON(t, v)
 		}}
 	return &term{kind: termCall, typ: t, name: name, call: &Expr{Kind: ExprCall, Type: t, fn: f, Args: []*Expr{arg}}}, nil
+}
+
+// failedCall is the error of a function of one text.
+func failedCall(n cql.Name, why string) error {
+	return native.FunctionFailure("system", n.Name, []string{"text"}, "execution of '"+functionDisplay(n)+"[text]' failed: "+why)
 }
 
 func decodeJSON(text []byte) (any, error) {

@@ -33,12 +33,12 @@ func literal(e *cql.Literal, name string, t *schema.Type) ([]byte, error) {
 	if e.Kind == cql.LitNull {
 		return nil, nil
 	}
-	if !literalFits(e.Kind, t) {
-		return nil, invalid("Invalid %s constant (%s) for \"%s\" of type %s", e.Kind, e.Text, name, t)
-	}
 	text := e.Text
 	if e.Kind == cql.LitHex {
 		text = "0x" + text
+	}
+	if !literalFits(e.Kind, t) {
+		return nil, invalid("Invalid %s constant (%s) for \"%s\" of type %s", e.Kind, text, name, t)
 	}
 	v, err := t.ParseLiteral(schemaKinds[e.Kind], text)
 	if err != nil {

@@ -203,7 +203,7 @@ func (m *Modification) add(o op) {
 func (m *Modification) addAssigned(o op) error {
 	for _, list := range [][]op{m.static, m.row} {
 		for i := range list {
-			if list[i].col == o.col && (list[i].kind != opPut || o.kind != opPut) {
+			if list[i].col == o.col && (list[i].kind != o.kind || o.kind != opPut && o.kind != opPutField) {
 				return invalid("Multiple incompatible setting of column %s", o.col.Name)
 			}
 		}
