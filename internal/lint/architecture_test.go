@@ -17,7 +17,7 @@ var pages = []string{"ARCHITECTURE.md", "docs/locks.md"}
 var (
 	layerLine = regexp.MustCompile(`(?m)^L(\d+) +(.*)$`)
 	testName  = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)[A-Z]\\w*)`")
-	hopLine   = regexp.MustCompile("(?m)^\\| (\\d+) \\| .*$")
+	hopLine   = regexp.MustCompile(`(?m)^\| (\d+) \| .*$`)
 	codeName  = regexp.MustCompile("`(?:\\w+\\.)*(\\w+)`")
 	fileName  = regexp.MustCompile(`\b((?:[a-z0-9]+/)+[a-z0-9_]+\.(?:go|md))\b`)
 )
