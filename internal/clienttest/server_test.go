@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -66,9 +67,13 @@ func buildCommand(t testing.TB, pkg, tags string) string {
 		return path
 	}
 	path := filepath.Join(workDir, filepath.Base(pkg)+"-"+tags)
-	cmd := exec.Command("go", "build", "-tags", tags, "-o", path, pkg)
+	args, cgo := []string{"build", "-o", path, "-tags", tags, pkg}, "CGO_ENABLED=0"
+	if raceEnabled { // the server is searched for races, too
+		args, cgo = []string{"build", "-o", path, "-race", "-tags", "invariants," + tags, pkg}, "CGO_ENABLED=1"
+	}
+	cmd := exec.Command("go", args...)
 	cmd.Dir = repository(t)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build %s: %v\n%s", pkg, err, out)
 	}
@@ -107,6 +112,9 @@ func startServer(t testing.TB, o serverOptions) *server {
 	t.Cleanup(func() {
 		if s.cmd != nil {
 			s.kill()
+		}
+		if strings.Contains(s.log.String(), "DATA RACE") {
+			t.Error("the server has a data race")
 		}
 		if t.Failed() {
 			t.Logf("log of the server:\n%s", s.log.String())
