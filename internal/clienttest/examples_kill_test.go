@@ -1,4 +1,4 @@
-//go:build clients
+//go:build clients || long
 
 package clienttest
 
@@ -7,9 +7,6 @@ import (
 	"testing"
 	"time"
 )
-
-// exampleKills is how often the server is killed while an application loads.
-const exampleKills = 5
 
 // TestExamplesKilled kills the server under each application while it loads.
 // The application goes on when the server is back, and has all its rows in the
@@ -29,7 +26,7 @@ func TestExamplesKilled(t *testing.T) {
 			go func() { done <- loader.Wait() }()
 			// The moment of a kill is a matter of chance anyway: what counts
 			// is that the loader is at work.
-			tick := time.NewTicker(700 * time.Millisecond)
+			tick := time.NewTicker(exampleKillEvery)
 			defer tick.Stop()
 			for kills := 0; ; {
 				select {

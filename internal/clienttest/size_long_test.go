@@ -1,8 +1,12 @@
-//go:build clients && long
+//go:build long
 
 package clienttest
 
+import "time"
+
 const (
-	exampleRows = 1_000_000
-	killRounds  = 100
+	exampleRows      = 1_000_000
+	exampleKills     = 30
+	exampleKillEvery = 5 * time.Second
+	killRounds       = 100
 )
