@@ -73,9 +73,12 @@ func (o *Options) validate() error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	// A flush has to start before the share is full: writes wait for it then.
+	share := o.Budget.Share(mem.Memtable).Limit()
 	if o.MemtableSize == 0 {
-		o.MemtableSize = o.Budget.Share(mem.Memtable).Limit() / 2
+		o.MemtableSize = share / 2
 	}
+	o.MemtableSize = min(o.MemtableSize, share*3/4)
 	if o.BlockSize == 0 {
 		o.BlockSize = pointBlockSize
 	}
