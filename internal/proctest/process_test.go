@@ -47,9 +47,9 @@ func raiseFileLimit() {
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
 		return
 	}
-	l.Cur = l.Max
-	if l.Cur < 64<<10 {
-		l.Cur, l.Max = 64<<10, 64<<10 // root may
+	const enough = idleClients + 1_000
+	if l.Cur = l.Max; l.Max < enough {
+		l.Cur, l.Max = enough, enough // root may
 	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
 		fmt.Fprintln(os.Stderr, "the limit of open files stays:", err)
