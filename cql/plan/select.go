@@ -73,6 +73,9 @@ func (c *compiler) selectPlan(s *cql.Select) (*Select, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !s.Star && len(rs.clustering) > 0 && c.onlyStatic() {
+		return nil, invalid("Cannot restrict clustering columns when selecting only static columns")
+	}
 	if err := c.restrict(out, rs, s.AllowFiltering); err != nil {
 		return nil, err
 	}
@@ -122,6 +125,22 @@ func slotsByID(t *schema.Table, slots []*schema.Column) []int32 {
 		}
 	}
 	return out
+}
+
+// onlyStatic tells whether the columns selected so far are static ones, and
+// besides of the partition key only.
+func (c *compiler) onlyStatic() bool {
+	static := false
+	for _, col := range c.slots {
+		switch col.Kind {
+		case schema.Static:
+			static = true
+		case schema.PartitionKey:
+		default:
+			return false
+		}
+	}
+	return static
 }
 
 func (c *compiler) refuseSelect(s *cql.Select) error {
