@@ -250,7 +250,7 @@ func CheckColumnType(t *Type) error {
 			case t.IsCollection():
 				return invalid("Non-frozen collections are not allowed inside collections: %s", t)
 			}
-			return invalid("Non-frozen collections are not allowed inside UDTs: %s", t)
+			return invalid("Non-frozen UDTs with nested non-frozen collections are not supported")
 		}
 		if err := CheckColumnType(e); err != nil {
 			return err

@@ -120,7 +120,7 @@ var refusals = [][2]string{
 	{"INSERT INTO coll (k, u) VALUES (1, now())", ""},
 	{"INSERT INTO coll (k, u) VALUES (1, uuid())", ""},
 	{"INSERT INTO coll (k, l) VALUES (1, now())", "Type error: cannot assign result of function system.now (type timeuuid) to l (type list<int>)"},
-	{"INSERT INTO coll (k, u) VALUES (1, nope())", "Unknown function 'nope'"},
+	{"INSERT INTO coll (k, u) VALUES (1, nope())", "Unknown function nope called"},
 	{"INSERT INTO coll (k) VALUES (1 + 2)", ""},
 	{"INSERT INTO coll (k) VALUES (1 / 0)", "the operation 'int / int' failed: / by zero"},
 

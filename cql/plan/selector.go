@@ -1,6 +1,8 @@
 package plan
 
 import (
+	"strings"
+
 	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -130,6 +132,9 @@ func (c *compiler) callExpr(e *cql.FunctionCall, scope exprScope) (*Expr, error)
 		}
 	}
 	f, err := resolve(e.Name, args)
+	if err != nil && scope == exprTerm && strings.HasPrefix(err.Error(), "Unknown function ") {
+		return nil, invalid("Unknown function %s called", nameAsCalled(e.Name))
+	}
 	if err != nil {
 		return nil, err
 	}
