@@ -17,6 +17,14 @@ func (r *Reader) emitGrouped(p *mutation.Partition, it *mutation.Item) error {
 	if it != nil {
 		prefix = it.Clustering[:n]
 	}
+	if f := r.q.Select.GroupFunction; f != nil && it != nil {
+		v, err := f.Eval(r.q, &r.row)
+		if err != nil {
+			return err
+		}
+		r.groupNew = append(append(r.groupNew[:0], prefix...), v...)
+		prefix = r.groupNew
+	}
 	begins := r.agg.rows == 0 || !bytes.Equal(r.groupKey, p.Key) || !bytes.Equal(r.group, prefix)
 	if begins && r.q.PerPartitionLimit > 0 && r.inPartition == 0 {
 		return nil // the partition has had its groups

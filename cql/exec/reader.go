@@ -83,6 +83,7 @@ type Reader struct {
 	seek        []byte
 	group       []byte // clustering prefix of the current group
 	groupKey    []byte
+	groupNew    []byte
 	scratch     []byte
 }
 

@@ -32,6 +32,9 @@ func floorTimestamp(a [][]byte) ([]byte, error) {
 	if err != nil {
 		return nil, wrap(err)
 	}
+	if d.Nanos%1e6 != 0 {
+		return nil, invalid("The floor cannot be computed for the %s duration as precision is below 1 millisecond", d)
+	}
 	start := int64(0)
 	if len(a) > 2 {
 		start = fromBE64(a[2])

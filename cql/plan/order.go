@@ -55,14 +55,10 @@ func (c *compiler) groupBy(s *cql.Select, out *Select, rs *restrictions) error {
 	}
 	key := slices.Concat(c.table.PartitionKey, c.table.Clustering)
 	next := 0
-	for _, e := range s.GroupBy {
-		ref, ok := e.(*cql.Column)
-		if !ok {
-			return unsupported("GROUP BY a function")
-		}
-		col := c.table.Column(ref.Name)
-		if col == nil {
-			return errUndefinedColumn(ref.Name, c.table)
+	for i, e := range s.GroupBy {
+		col, err := c.groupColumn(e, out, i == len(s.GroupBy)-1)
+		if err != nil {
+			return err
 		}
 		if col.Kind != schema.PartitionKey && col.Kind != schema.Clustering {
 			return invalid("Group by is currently only supported on the columns of the PRIMARY KEY, got %s", col.Name)
@@ -80,8 +76,40 @@ func (c *compiler) groupBy(s *cql.Select, out *Select, rs *restrictions) error {
 	if c.table.Virtual || out.MergeOrder {
 		return unsupported("GROUP BY of a virtual table or over several ordered partitions")
 	}
+	if out.GroupFunction != nil {
+		next--
+	}
 	out.Aggregated, out.Grouped, out.GroupBy, out.Plain = true, true, max(next-len(c.table.PartitionKey), 0), nil
 	return nil
+}
+
+// groupColumn is the column that an element of GROUP BY is about; the last may
+// be floor of one.
+func (c *compiler) groupColumn(e cql.Expr, out *Select, last bool) (*schema.Column, error) {
+	if ref, ok := e.(*cql.Column); ok {
+		if col := c.table.Column(ref.Name); col != nil {
+			return col, nil
+		}
+		return nil, errUndefinedColumn(ref.Name, c.table)
+	}
+	call, ok := e.(*cql.FunctionCall)
+	if !ok || call.Name.Name != "floor" || len(call.Args) == 0 || !last {
+		return nil, unsupported("GROUP BY with a function but floor of the last column")
+	}
+	x, err := c.expr(e, exprSelection)
+	if err != nil {
+		return nil, err
+	}
+	ref, ok := call.Args[0].(*cql.Column)
+	if !ok {
+		return nil, unsupported("GROUP BY with floor of an expression")
+	}
+	col := c.table.Column(ref.Name)
+	if col.Kind != schema.Clustering {
+		return nil, invalid("Group by functions are only supported on clustering columns, got %s", col.Name)
+	}
+	out.GroupFunction = x
+	return col, nil
 }
 
 func (rs *restrictions) fixed(col *schema.Column) bool {

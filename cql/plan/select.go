@@ -31,6 +31,9 @@ type Select struct {
 	// key and the same first GroupBy clustering columns.
 	Grouped bool
 	GroupBy int
+	// GroupFunction, if not nil, of the next clustering column makes the group
+	// as well.
+	GroupFunction *Expr
 	// Distinct wants one row per partition.
 	Distinct bool
 	// Reverse runs against the clustering order.
