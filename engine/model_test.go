@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,7 +71,7 @@ func (m *modelRun) options() {
 	m.o = Options{
 		FS: m.fs, Dir: "/d", Rand: m.rnd.Split(), Schema: m.snapshot(), NoCompaction: m.purges,
 		Clock: clock.Skewed{Clock: clock.Real, Offset: func() time.Duration {
-			return clock.Real.Now().Sub(time.Unix(int64(m.now), 0)) * -1
+			return clock.Real.Now().Sub(time.Unix(int64(atomic.LoadUint32(&m.now)), 0)) * -1
 		}},
 		Budget:       mem.NewBudget(int64(pickOf(m, 24<<20, 64<<20, 256<<20))),
 		SegmentSize:  pickOf(m, 64<<10, 1<<20),
@@ -179,7 +180,7 @@ func (m *modelRun) purged() {
 	for _, t := range m.tables {
 		t.gen.MinStamp += 8
 	}
-	m.now += uint32(m.n(4))
+	atomic.AddUint32(&m.now, uint32(m.n(4))) // the engine reads it
 }
 
 func (m *modelRun) fatal(format string, args ...any) {
