@@ -1,4 +1,4 @@
-// Floor is the least that a CQL server in Go can do: it answers each request
+// Command floor is the least that a CQL server in Go can do: it answers each request
 // with the same bytes, without a parser and without an engine. What it costs
 // per request is what no database behind the same sockets can undercut, and
 // what the operating system, the network and the driver's habits take.

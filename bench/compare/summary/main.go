@@ -1,4 +1,4 @@
-// Summary prints the medians of runs of cqlload, by phase and server, and what
+// Command summary prints the medians of runs of cqlload, by phase and server, and what
 // Ilion does for each CPU second of the server against Cassandra.
 //
 //	go run ./summary FILE.jsonl...
