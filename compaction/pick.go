@@ -145,19 +145,3 @@ func (o *Options) shards(s *State, tables ...*TableInfo) int {
 	doublings := math.Round((1 - o.Growth) * math.Log2(d/target))
 	return min(o.BaseShards<<int(min(doublings, 16)), maxShards)
 }
-
-// Backlog is the work that lies ahead, in bytes to be written until every
-// table is as large as all together: the sum of size * log_fanout(total/size).
-func Backlog(o *Options, s *State) float64 {
-	total := int64(0)
-	for i := range s.Tables {
-		total += s.Tables[i].Size
-	}
-	work := 0.0
-	for i := range s.Tables {
-		if size := s.Tables[i].Size; size > 0 {
-			work += float64(size) * math.Log(float64(total)/float64(size)) / math.Log(float64(o.fanout(0)))
-		}
-	}
-	return work
-}

@@ -23,7 +23,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 //	table k=v ...       id, size, first, last (64ths of the token space), min,
 //	                    max (timestamps), drop, ttl, droppable, created,
 //	                    repaired, pending, format, busy
-//	pick | major | backlog
+//	pick | major
 func TestPick(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -79,8 +79,6 @@ func runCase(in string) string {
 			out += formatTasks(Pick(&o, &s), &s)
 		case "major":
 			out += formatTasks(Major(&o, &s), &s)
-		case "backlog":
-			out += fmt.Sprintf("%.0f MiB\n", Backlog(&o, &s)/(1<<20))
 		default:
 			return "unknown: " + line
 		}

@@ -40,7 +40,8 @@ type Options struct {
 	PendingRepair schema.UUID
 	Level         uint32
 	FormatLevel   uint32
-	// LogPositions is kept as it is; SetLogPositions may set it later.
+	// LogPositions is kept as it is: a place for what of the log the table
+	// covers. The engine keeps that in its manifest and leaves it empty.
 	LogPositions []byte
 }
 

@@ -68,9 +68,6 @@ func NewWriter(fs vfs.FS, name string, o Options) (*Writer, error) {
 	return w, nil
 }
 
-// SetLogPositions sets what of the log the table covers, up to Finish.
-func (w *Writer) SetLogPositions(p []byte) { w.props.LogPositions = bytes.Clone(p) }
-
 // Size is the number of bytes written so far, to cut tables by.
 func (w *Writer) Size() int64 { return w.out.off + int64(w.build.size) }
 
