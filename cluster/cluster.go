@@ -67,19 +67,3 @@ type Replica interface {
 	// ApplySchema makes the store follow a new snapshot before it is used.
 	ApplySchema(s *schema.Snapshot) error
 }
-
-// Topology is an immutable picture of the members.
-type Topology struct {
-	Epoch uint64
-	Nodes []Node // the local node first
-}
-
-// Node is a member.
-type Node struct {
-	HostID        schema.UUID
-	Address       string // of CQL clients, "ip:port"
-	DC, Rack      string
-	Tokens        []ring.Token
-	SchemaVersion schema.UUID
-	Local, Up     bool
-}

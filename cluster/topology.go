@@ -1,0 +1,59 @@
+package cluster
+
+import (
+	"sort"
+
+	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// Topology is an immutable picture of the members and of who holds what.
+type Topology struct {
+	Epoch uint64
+	Nodes []Node // the local node first
+	// Keyspaces holds the placements by the keyspace's name.
+	Keyspaces map[string]*Placement
+	// Tables finds the placement of a table by its id.
+	Tables map[schema.TableID]*Placement
+}
+
+// Node is a member.
+type Node struct {
+	HostID        schema.UUID
+	Address       string // of CQL clients, "ip:port"
+	Internode     string // of other nodes, "ip:port"; "" if there are none
+	DC, Rack      string
+	Tokens        []ring.Token
+	SchemaVersion schema.UUID
+	Local, Up     bool
+}
+
+// Placement says who holds the ranges of a keyspace. Immutable.
+type Placement struct {
+	// RF is how many replicas the keyspace asks for, which may be more than
+	// there are nodes; Factors is the same by data centre, nil for
+	// SimpleStrategy.
+	RF      int
+	Factors map[string]int
+	// Ranges ascend by Range.End and cover the ring; the first one wraps around.
+	Ranges []ReplicaSet
+}
+
+// ReplicaSet are the replicas of one range. Immutable.
+type ReplicaSet struct {
+	Range ring.Range
+	// Read and Write are positions in Topology.Nodes, in the order in which the
+	// strategy names them. They differ only while a range moves.
+	Read, Write []int
+	// Changed is the epoch in which the owners last changed.
+	Changed uint64
+}
+
+// Replicas are those of a token.
+func (p *Placement) Replicas(t ring.Token) *ReplicaSet {
+	i := sort.Search(len(p.Ranges), func(i int) bool { return p.Ranges[i].Range.End >= t })
+	if i == len(p.Ranges) {
+		i = 0
+	}
+	return &p.Ranges[i]
+}
