@@ -76,3 +76,29 @@ func TestMemDialEndsWithItsContext(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestFromDialsFromItsAddress(t *testing.T) {
+	l, err := TCP.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	accepted := make(chan string, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			accepted <- err.Error()
+			return
+		}
+		defer c.Close()
+		accepted <- c.RemoteAddr().(*net.TCPAddr).IP.String()
+	}()
+	c, err := From(net.IPv4(127, 0, 0, 1)).Dial(t.Context(), l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got := <-accepted; got != "127.0.0.1" {
+		t.Errorf("the connection comes from %s", got)
+	}
+}
