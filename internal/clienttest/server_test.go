@@ -160,7 +160,7 @@ func (s *server) launch() {
 	s.t.Helper()
 	args := append([]string{
 		"serve", "--data-dir", s.dir, "--memory", "512MiB",
-		"--native-port", strconv.Itoa(s.port), "--http-port", strconv.Itoa(s.http),
+		"--native-port", strconv.Itoa(s.port), "--http-port", strconv.Itoa(s.http), "--internode-port", "0",
 	}, s.o.args...)
 	s.cmd = exec.Command(buildCommand(s.t, "./cmd/ilion", s.o.tags), args...)
 	s.cmd.Env = append(os.Environ(), s.o.env...)

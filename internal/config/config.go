@@ -1,8 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +14,12 @@ import (
 // Config is everything that `ilion serve` can be told.
 type Config struct {
 	DataDir             string        // where the data lies
-	ListenAddress       string        // IP address for clients and HTTP
+	ListenAddress       string        // IP address for clients, HTTP and, if InternodeAddress is empty, other nodes
+	InternodeAddress    string        // IP address for other nodes; empty is ListenAddress
+	InternodePort       int           // other nodes; 0 picks a free one
+	Join                []string      // internode addresses of members of a cluster, "ip" or "ip:port"; empty may make one
+	ClusterKeyFile      string        // file of the key that nodes prove to each other; empty for none
+	NumTokens           int           // ranges that this node begins to own when it joins
 	NativePort          int           // CQL; 0 picks a free one
 	HTTPPort            int           // metrics and health; 0 picks a free one
 	ClusterName         string        // drivers show it
@@ -28,6 +35,11 @@ type Config struct {
 	Insecure            bool          // allow an address that is not loopback without passwords
 	SetAside            []string      // commit log files to set aside at start
 	RequestTimeout      time.Duration // a request older than this is answered as timed out
+	ReadTimeout         time.Duration // a read of partitions waits so long for replicas
+	RangeTimeout        time.Duration // a page of a range of partitions waits so long for replicas
+	WriteTimeout        time.Duration // a write waits so long for replicas
+	HintWindow          time.Duration // writes for a node that is down are kept so long
+	HintSpace           int64         // bytes of disk that they may take, for each such node
 }
 
 // Default returns the configuration of `ilion serve` without any flag.
@@ -35,6 +47,8 @@ func Default() Config {
 	return Config{
 		DataDir:             "./ilion-data",
 		ListenAddress:       "127.0.0.1",
+		InternodePort:       7000,
+		NumTokens:           16,
 		NativePort:          9042,
 		HTTPPort:            9180,
 		ClusterName:         "Test Cluster",
@@ -48,6 +62,11 @@ func Default() Config {
 		Memory:              2 << 30,
 		LogFormat:           "text",
 		RequestTimeout:      10 * time.Second,
+		ReadTimeout:         5 * time.Second,
+		RangeTimeout:        10 * time.Second,
+		WriteTimeout:        2 * time.Second,
+		HintWindow:          3 * time.Hour,
+		HintSpace:           1 << 30,
 	}
 }
 
@@ -85,7 +104,12 @@ func (s *Setting) Set(c *Config, value string) error {
 func Settings() []*Setting {
 	return []*Setting{
 		text("data-dir", "`directory` of the data", func(c *Config) *string { return &c.DataDir }),
-		text("listen-address", "IP `address` for CQL clients and HTTP", func(c *Config) *string { return &c.ListenAddress }),
+		text("listen-address", "IP `address` for CQL clients, HTTP and other nodes", func(c *Config) *string { return &c.ListenAddress }),
+		text("internode-address", "IP `address` for other nodes, if it is another than --listen-address", func(c *Config) *string { return &c.InternodeAddress }),
+		number("internode-port", "`port` for other nodes, 0 for any free one", func(c *Config) *int { return &c.InternodePort }),
+		list("join", "members of the cluster to join, `addresses` with or without port, parted by commas; without any, a node in an empty directory makes a new cluster", func(c *Config) *[]string { return &c.Join }),
+		text("cluster-key-file", "`file` with the secret that all nodes of the cluster share", func(c *Config) *string { return &c.ClusterKeyFile }),
+		count("num-tokens", "`number` of ranges that a new node owns", func(c *Config) *int { return &c.NumTokens }, MaxTokens),
 		number("native-port", "`port` of the CQL protocol, 0 for any free one", func(c *Config) *int { return &c.NativePort }),
 		number("http-port", "`port` of metrics and health, 0 for any free one", func(c *Config) *int { return &c.HTTPPort }),
 		text("cluster-name", "`name` of the cluster", func(c *Config) *string { return &c.ClusterName }),
@@ -101,6 +125,11 @@ func Settings() []*Setting {
 		flag("insecure", "allow an address that is not loopback: there are no passwords yet", func(c *Config) *bool { return &c.Insecure }),
 		list("set-aside", "commit log `file` to set aside at start, losing what only it holds", func(c *Config) *[]string { return &c.SetAside }),
 		duration("request-timeout", "`time` after which a request is answered as timed out", func(c *Config) *time.Duration { return &c.RequestTimeout }),
+		duration("read-request-timeout", "`time` that a read of partitions waits for replicas", func(c *Config) *time.Duration { return &c.ReadTimeout }),
+		duration("range-request-timeout", "`time` that a page of a range waits for replicas", func(c *Config) *time.Duration { return &c.RangeTimeout }),
+		duration("write-request-timeout", "`time` that a write waits for replicas", func(c *Config) *time.Duration { return &c.WriteTimeout }),
+		duration("max-hint-window", "`time` that writes are kept for a node that is down", func(c *Config) *time.Duration { return &c.HintWindow }),
+		size("max-hints-size", "`size` on disk of the writes kept for one node that is down", func(c *Config) *int64 { return &c.HintSpace }),
 	}
 }
 
@@ -136,6 +165,23 @@ func number(name, usage string, at func(*Config) *int) *Setting {
 			*at(c) = n
 			return nil
 		}}
+}
+
+func count(name, usage string, at func(*Config) *int, most int) *Setting {
+	s := &Setting{Name: name, Usage: usage, get: func(c *Config) string { return strconv.Itoa(*at(c)) }}
+	s.check = func(v string) error {
+		if n, err := strconv.Atoi(v); err != nil || n < 1 || n > most {
+			return fmt.Errorf("%q is not a number from 1 to %d", v, most)
+		}
+		return nil
+	}
+	s.set = func(c *Config, v string) (err error) {
+		if err = s.check(v); err == nil {
+			*at(c), err = strconv.Atoi(v)
+		}
+		return err
+	}
+	return s
 }
 
 func duration(name, usage string, at func(*Config) *time.Duration) *Setting {
@@ -181,6 +227,7 @@ func list(name, usage string, at func(*Config) *[]string) *Setting {
 	return &Setting{Name: name, Usage: usage,
 		get: func(c *Config) string { return strings.Join(*at(c), ",") },
 		set: func(c *Config, v string) error {
+			*at(c) = nil // what is told later takes the place of what was before
 			for one := range strings.SplitSeq(v, ",") {
 				if one = strings.TrimSpace(one); one != "" {
 					*at(c) = append(*at(c), one)
@@ -193,6 +240,9 @@ func list(name, usage string, at func(*Config) *[]string) *Setting {
 // MinMemory is the least memory that a node can be told to use.
 const MinMemory = 256 << 20
 
+// MaxTokens is the most ranges that a node can own.
+const MaxTokens = 256
+
 // Validate tells the first thing that cannot work, in words for a person.
 func (c *Config) Validate() error {
 	ip := net.ParseIP(c.ListenAddress)
@@ -201,6 +251,9 @@ func (c *Config) Validate() error {
 	}
 	if !ip.IsLoopback() && !c.Insecure {
 		return fmt.Errorf("listen-address: %s is not a loopback address, and there are no passwords yet: anybody who reaches it could read and change all data. To allow that, add --insecure", c.ListenAddress)
+	}
+	if err := c.validateInternode(); err != nil {
+		return err
 	}
 	for _, s := range Settings() {
 		if s.check != nil {
@@ -219,6 +272,40 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("data-dir: must not be empty")
 	}
 	return nil
+}
+
+// validateInternode checks what concerns other nodes.
+func (c *Config) validateInternode() error {
+	ip := net.ParseIP(c.Internode())
+	switch {
+	case ip == nil:
+		return fmt.Errorf("internode-address: %q is not an IP address such as 127.0.0.1", c.InternodeAddress)
+	case ip.IsUnspecified():
+		return fmt.Errorf("internode-address: other nodes cannot be told to connect to %s. Give this machine's address with --internode-address", ip)
+	case !ip.IsLoopback() && !c.Insecure && c.ClusterKeyFile == "":
+		return fmt.Errorf("internode-address: %s is not a loopback address: without a key anybody who reaches it could join. Give all nodes one with --cluster-key-file, or allow that with --insecure", ip)
+	}
+	for _, a := range c.Join {
+		if _, err := c.Seed(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Internode is the IP address for other nodes.
+func (c *Config) Internode() string { return cmp.Or(c.InternodeAddress, c.ListenAddress) }
+
+// Seed is an address of Join as "ip:port".
+func (c *Config) Seed(address string) (string, error) {
+	if ip, err := netip.ParseAddr(address); err == nil {
+		return netip.AddrPortFrom(ip, uint16(c.InternodePort)).String(), nil
+	}
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return "", fmt.Errorf("join: %q is not an address such as 10.0.0.1 or 10.0.0.1:7000", address)
+	}
+	return at.String(), nil
 }
 
 var units = []struct {

@@ -56,6 +56,10 @@ func TestValidate(t *testing.T) {
 		t.Error(err)
 	}
 	c.Insecure = true
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "--internode-address") {
+		t.Errorf("nobody can connect to 0.0.0.0: %v", err)
+	}
+	c.InternodeAddress = "192.0.2.1"
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
@@ -78,5 +82,45 @@ func TestSizes(t *testing.T) {
 	}
 	if s := FormatSize(3 << 20); s != "3MiB" {
 		t.Error(s)
+	}
+}
+
+func TestInternodeAddress(t *testing.T) {
+	c := Default()
+	if c.Internode() != "127.0.0.1" {
+		t.Errorf("other nodes are served on %s", c.Internode())
+	}
+	c.InternodeAddress = "192.0.2.1"
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "--cluster-key-file") {
+		t.Errorf("without a key: %v", err)
+	}
+	c.ClusterKeyFile = "key"
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	c.InternodeAddress = "here"
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "not an IP address") {
+		t.Error(err)
+	}
+}
+
+func TestSeeds(t *testing.T) {
+	c := Default()
+	for in, want := range map[string]string{"10.0.0.1": "10.0.0.1:7000", "10.0.0.1:7001": "10.0.0.1:7001", "::1": "[::1]:7000", "[::1]:1": "[::1]:1"} {
+		if got, err := c.Seed(in); err != nil || got != want {
+			t.Errorf("%s: %s, %v", in, got, err)
+		}
+	}
+	c.Join = []string{"10.0.0.1", "seed"}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), `"seed" is not an address`) {
+		t.Error(err)
+	}
+	// A flag takes the place of what the environment has told.
+	if err := c.ApplyEnv(func(k string) (string, bool) { return "10.0.0.2, 10.0.0.3", k == "ILION_JOIN" }); err != nil || len(c.Join) != 2 || c.Join[0] != "10.0.0.2" {
+		t.Errorf("%v, %v", c.Join, err)
+	}
+	c.NumTokens = 0
+	if c.Join = nil; c.Validate() == nil {
+		t.Error("a node without tokens is taken")
 	}
 }

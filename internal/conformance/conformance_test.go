@@ -118,7 +118,7 @@ func same(a, b string) bool {
 func serve(t *testing.T) string {
 	t.Helper()
 	c := config.Default()
-	c.DataDir, c.NativePort, c.HTTPPort = "/data", 0, 0
+	c.DataDir, c.NativePort, c.HTTPPort, c.InternodePort = "/data", 0, 0, 0
 	c.Memory, c.CommitlogSegment = config.MinMemory, 1<<20
 	c.RequestTimeout = patience
 	fs := vfs.NewMem()

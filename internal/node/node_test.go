@@ -27,7 +27,7 @@ const timeout = 60 * time.Second
 // options are of a small node over fs on free ports.
 func options(fs vfs.FS, dir string) node.Options {
 	c := config.Default()
-	c.DataDir, c.NativePort, c.HTTPPort = dir, 0, 0
+	c.DataDir, c.NativePort, c.HTTPPort, c.InternodePort = dir, 0, 0, 0
 	c.Memory, c.CommitlogSegment = config.MinMemory, 1<<20
 	c.RequestTimeout = timeout
 	return node.Options{Config: c, Version: "test", Clock: clock.Real, FS: fs, Rand: rand.NewSecure()}

@@ -147,7 +147,7 @@ func (s *server) launch() {
 	s.t.Helper()
 	args := append([]string{
 		"serve", "--data-dir", s.o.dir,
-		"--native-port", strconv.Itoa(s.port), "--http-port", strconv.Itoa(s.http),
+		"--native-port", strconv.Itoa(s.port), "--http-port", strconv.Itoa(s.http), "--internode-port", "0",
 	}, s.o.args...)
 	s.cmd = exec.Command(buildServer(s.t, s.o.tags), args...)
 	s.cmd.Env = append(os.Environ(), s.o.env...)
