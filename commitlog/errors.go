@@ -43,11 +43,18 @@ type CorruptError struct {
 	File   string
 	Offset int64
 	Detail string
+	Cause  error // of a device that could not read; else nil
 }
 
 func (e *CorruptError) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("commitlog: corrupt segment %s at offset %d: %s: %v", e.File, e.Offset, e.Detail, e.Cause)
+	}
 	return fmt.Sprintf("commitlog: corrupt segment %s at offset %d: %s", e.File, e.Offset, e.Detail)
 }
+
+// Unwrap returns the cause.
+func (e *CorruptError) Unwrap() error { return e.Cause }
 
 // Is matches ErrCorrupt.
 func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }

@@ -201,3 +201,59 @@ func TestReadErrors(t *testing.T) {
 		}
 	}
 }
+
+// badSector is a file system on which one page of one file cannot be read.
+type badSector struct {
+	vfs.FS
+	name string
+	off  int64
+}
+
+type badSectorFile struct {
+	vfs.File
+	off int64
+}
+
+func (b badSector) Open(name string, o vfs.OpenOptions) (vfs.File, error) {
+	f, err := b.FS.Open(name, o)
+	if err != nil || name != b.name {
+		return f, err
+	}
+	return badSectorFile{f, b.off}, nil
+}
+
+// ReadAt reads what lies before the page.
+func (f badSectorFile) ReadAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) <= f.off || f.off+pageSize <= off {
+		return f.File.ReadAt(p, off)
+	}
+	n := max(0, int(f.off-off))
+	if n, err := f.File.ReadAt(p[:n], off); err != nil {
+		return n, err
+	}
+	return n, errIO
+}
+
+// TestBadSectorInHeader loses one sector of a segment: either copy of the
+// header, which the other serves, or the first frame, which is rot.
+func TestBadSectorInHeader(t *testing.T) {
+	for page, rot := range []bool{false, false, true} {
+		mem := vfs.NewMem()
+		o, n := manySegments(t, mem)
+		o.FS = badSector{mem, "/log/" + segmentName(2), int64(page * pageSize)}
+		var got collected
+		rep, err := Replay(o, got.add)
+		var corrupt *CorruptError
+		switch {
+		case rot && (!errors.As(err, &corrupt) || corrupt.Offset != dataStart || !errors.Is(err, errIO)):
+			t.Errorf("page %d: %v", page, err)
+		case !rot && (err != nil || len(got.rec) != n || len(rep.BadHeaders) != 1):
+			t.Errorf("page %d: %d records of %d, %+v, %v", page, len(got.rec), n, rep, err)
+		}
+		// Either way it can be set aside.
+		o.SetAside = map[string]bool{segmentName(2): true}
+		if _, err := Replay(o, nil); err != nil {
+			t.Errorf("page %d, set aside: %v", page, err)
+		}
+	}
+}

@@ -159,15 +159,12 @@ func (st *scanState) readHeader(f *found) (err error) {
 	if f.size, err = file.Size(); err != nil {
 		return fmt.Errorf("commitlog: %w", err)
 	}
-	b, err := readUpTo(file, st.buf[:dataStart+pageSize], 0)
-	if err != nil {
-		return fmt.Errorf("commitlog: %w", err)
-	}
+	b, unread := st.readHead(file)
 	first, ok1 := decodeHeader(b)
 	second, ok2 := decodeHeader(b[min(pageSize, len(b)):])
 	switch {
 	case !ok1 && !ok2:
-		return &CorruptError{File: st.opts.path(f.name), Detail: "both copies of the header are damaged"}
+		return &CorruptError{File: st.opts.path(f.name), Detail: "both copies of the header are damaged", Cause: unread}
 	case ok1 && (!ok2 || first.uses >= second.uses):
 		f.header = first
 	default:
@@ -192,6 +189,27 @@ func (st *scanState) readHeader(f *found) (err error) {
 	return nil
 }
 
+// readHead returns the two copies of the header and the page behind them. A
+// page that cannot be read is zeros, and unread why: the other copy, read by
+// itself, may be good, and what became of the first frame shows when the frames
+// are read.
+func (st *scanState) readHead(file vfs.File) (b []byte, unread error) {
+	b, err := readUpTo(file, st.buf[:dataStart+pageSize], 0)
+	if err == nil {
+		return b, nil
+	}
+	b = st.buf[:dataStart+pageSize]
+	for off := 0; off < len(b); off += pageSize {
+		page := b[off : off+pageSize]
+		got, err := readUpTo(file, page, int64(off))
+		if err != nil {
+			got, unread = nil, err
+		}
+		clear(page[len(got):])
+	}
+	return b, unread
+}
+
 // scan reads all frames of a segment and hands out its records.
 func (st *scanState) scan(f *found) (err error) {
 	file, err := st.opts.FS.Open(st.opts.path(f.name), vfs.OpenOptions{Direct: st.direct})
@@ -204,7 +222,7 @@ func (st *scanState) scan(f *found) (err error) {
 	for off := int64(dataStart); off < f.size; {
 		fr, b, err := r.frame(f, off)
 		if err != nil && !f.aside {
-			return fmt.Errorf("commitlog: read segment: %w", err)
+			return &CorruptError{File: st.opts.path(f.name), Offset: off, Detail: "a frame cannot be read", Cause: err}
 		}
 		if b == nil || err != nil {
 			off += pageSize
