@@ -79,14 +79,17 @@ type lane struct {
 	force     bool // write open without waiting for company
 	closed    bool
 	failed    error
-	lastWrite time.Duration
+	lastWrite time.Duration // on the clock's Mono; when the lane was made before the first
 	timer     clock.Timer
 	due       time.Duration // when the timer fires, 0 if it is not armed
 }
 
 func newLane(log *Log, id uint16) *lane {
 	size := min(bufferSize, log.opts.SegmentSize)
-	l := &lane{log: log, id: id, wake: make(chan struct{}, 1), open: newBuffer(size), free: newBuffer(size)}
+	l := &lane{
+		log: log, id: id, wake: make(chan struct{}, 1), open: newBuffer(size), free: newBuffer(size),
+		lastWrite: log.opts.Clock.Mono(),
+	}
 	l.space = sync.NewCond(&l.mu)
 	return l
 }

@@ -326,8 +326,8 @@ func (l *Log) fail(cause error) error {
 }
 
 // Close refuses further appends, makes durable what was appended, ends the
-// log's goroutines and closes its files. It may be called twice. It returns
-// why the log failed if it did.
+// log's goroutines, clears away what was discarded and closes its files. It may
+// be called twice. It returns why the log failed if it did.
 func (l *Log) Close() error {
 	l.closing.Lock()
 	again := l.closed
@@ -359,5 +359,11 @@ func (l *Log) Close() error {
 			l.pool.free = append(l.pool.free, lane.spare)
 		}
 	}
-	return errors.Join(l.Err(), l.pool.closeFiles())
+	// What was discarded last: a damaged segment that was set aside must not be
+	// met by a start that does not name it any more.
+	var err error
+	if l.Err() == nil {
+		err = l.pool.clear()
+	}
+	return errors.Join(l.Err(), err, l.pool.closeFiles())
 }

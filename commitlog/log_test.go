@@ -234,6 +234,44 @@ func TestDiscardRecycles(t *testing.T) {
 	mustClose(t, l)
 }
 
+// sleeper stands for a clock: what sleeps waits until the channel is closed.
+type sleeper chan struct{}
+
+func (s sleeper) Sleep(time.Duration) { <-s }
+
+// TestCloseClears closes a log whose goroutine has not come to what was
+// discarded yet, since it prepares a segment: that is cleared away all the same.
+func TestCloseClears(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			mem := vfs.NewMem()
+			o, _ := manySegments(t, mem)
+			o.SetAside = map[string]bool{segmentName(2): true}
+			held := make(sleeper)
+			fs := vfs.NewFault(mem, held)
+			o.FS = fs
+			l, _, _ := mustOpen(t, o)
+			synctest.Wait()
+			fs.Add(vfs.Rule{Ops: vfs.OpsOf(vfs.OpCreate), Glob: "*.new", Delay: 1})
+			mustAppend(t, l, "the first of the reserve")
+			synctest.Wait()
+			l.Discard(l.Head())
+			done := make(chan error)
+			go func() { done <- l.Close() }()
+			synctest.Wait()
+			close(held)
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			for file, want := range map[string]bool{segmentName(2): false, segmentName(2) + setAsideSuffix: true} {
+				if there, err := vfs.Exists(mem, "/log/"+file); there != want || err != nil {
+					t.Fatalf("%s there: %v, %v", file, there, err)
+				}
+			}
+		})
+	}
+}
+
 func TestLastSegmentIsNotUsedAgain(t *testing.T) {
 	o := testOptions(vfs.NewMem())
 	o.LastSegment = 41
@@ -277,6 +315,38 @@ func TestIdleCover(t *testing.T) {
 		if n := l.Stats().Frames; n != 2 {
 			t.Fatalf("%d frames after close, want no second empty one", n)
 		}
+	})
+}
+
+// lateClock began to count long ago, as that of a machine does.
+type lateClock struct{ clock.Clock }
+
+func (c lateClock) Mono() time.Duration { return c.Clock.Mono() + 1000*time.Hour }
+
+// TestCoverAfterCrash opens a log whose last records are not vouched for: they
+// are after idleCover, not at once, whatever the clock counts from.
+func TestCoverAfterCrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := vfs.NewMem()
+		l, _, _ := mustOpen(t, testOptions(fs))
+		mustAppend(t, l, "a")
+		o := testOptions(fs.CrashClone(vfs.CrashOptions{Keep: 100}))
+		mustClose(t, l)
+		o.Clock = lateClock{clock.Real}
+		l, got, _ := mustOpen(t, o)
+		if len(got.rec) != 1 {
+			t.Fatalf("%d records", len(got.rec))
+		}
+		synctest.Wait()
+		if n := l.Stats().Frames; n != 0 {
+			t.Fatalf("%d frames at once", n)
+		}
+		clock.Real.Sleep(3 * idleCover)
+		synctest.Wait()
+		if n := l.Stats().Frames; n != 1 {
+			t.Fatalf("%d frames, want an empty one", n)
+		}
+		mustClose(t, l)
 	})
 }
 
