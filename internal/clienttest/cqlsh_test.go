@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ilion-db/ilion/internal/foreign"
 )
 
 // shell is cqlsh against one server.
@@ -22,7 +24,7 @@ type shell struct {
 }
 
 func newShell(t *testing.T, s *server) *shell {
-	return &shell{t: t, bin: filepath.Join(python(t), "cqlsh"), port: s.port, dir: t.TempDir()}
+	return &shell{t: t, bin: filepath.Join(foreign.Python(t), "cqlsh"), port: s.port, dir: t.TempDir()}
 }
 
 // versionWarning is printed by a cqlsh that was made with another release of

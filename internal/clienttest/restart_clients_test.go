@@ -10,12 +10,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/ilion-db/ilion/internal/foreign"
 )
 
 // TestRestartOtherLanguages restarts the server under the Python and Node.js
 // drivers.
 func TestRestartOtherLanguages(t *testing.T) {
-	bin, modules := python(t), node(t)
+	bin, modules := foreign.Python(t), foreign.Node(t)
 	scripts := filepath.Join(repository(t), "internal", "clienttest")
 	for _, c := range []struct {
 		name    string

@@ -100,7 +100,8 @@ type options struct {
 type server struct {
 	t    testing.TB
 	o    options
-	port int // CQL
+	host string // where it listens
+	port int    // CQL
 	http int
 	log  logBuffer
 	cmd  *exec.Cmd
@@ -113,7 +114,7 @@ func newServer(t testing.TB, o options) *server {
 	if o.dir == "" {
 		o.dir = filepath.Join(t.TempDir(), "data")
 	}
-	s := &server{t: t, o: o, port: freePort(t), http: freePort(t)}
+	s := &server{t: t, o: o, host: "127.0.0.1", port: freePort(t), http: freePort(t)}
 	t.Cleanup(func() {
 		if s.cmd != nil {
 			s.kill()

@@ -2,6 +2,8 @@
 
 package proctest
 
+import "time"
+
 // Sizes for every change.
 const (
 	long         = false
@@ -16,4 +18,11 @@ const (
 	starts       = 21
 	diskImage    = 384 << 20
 	acksPerRound = 400
+
+	ringFaults     = 10
+	ringPowerCuts  = 5
+	ringRate       = 300 // operations a second
+	faultSeconds   = 4
+	driverRequests = 1200
+	clientTimeout  = 20 * time.Second
 )

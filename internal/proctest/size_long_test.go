@@ -2,6 +2,8 @@
 
 package proctest
 
+import "time"
+
 // Full sizes.
 const (
 	long         = true
@@ -16,4 +18,11 @@ const (
 	starts       = 21
 	diskImage    = 512 << 20
 	acksPerRound = 2_000
+
+	ringFaults     = 100
+	ringPowerCuts  = 30
+	ringRate       = 0 // half of the measured peak
+	faultSeconds   = 20
+	driverRequests = 20000
+	clientTimeout  = 1 * time.Second
 )

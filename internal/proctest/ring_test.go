@@ -1,0 +1,263 @@
+//go:build clients || long
+
+package proctest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+// processes are several `ilion serve` that form a ring, each on a loopback
+// address of its own and all with the same ports, as on machines of their own.
+type processes struct {
+	t       testing.TB
+	servers []*server
+	cql     int
+	peers   int // internode port
+}
+
+// ringOptions are what a ring is made of.
+type ringOptions struct {
+	nodes int
+	dcs   int      // data centres, one after the other; 0 is 1
+	dirs  []string // data directories; nil for new ones
+	args  []string // more flags of each
+}
+
+// newRing starts the nodes one after the other, each joining the first one,
+// and waits until everybody sees everybody up.
+func newRing(t testing.TB, o ringOptions) *processes {
+	t.Helper()
+	r := &processes{t: t, cql: freePort(t), peers: freePort(t)}
+	perDC := o.nodes
+	if o.dcs > 1 {
+		perDC = o.nodes / o.dcs
+	}
+	for i := range o.nodes {
+		dir := filepath.Join(t.TempDir(), "data")
+		if o.dirs != nil {
+			dir = o.dirs[i]
+		}
+		args := []string{
+			"--listen-address", loopback(i), "--internode-port", strconv.Itoa(r.peers),
+			"--dc", fmt.Sprintf("dc%d", i/perDC+1), "--rack", fmt.Sprintf("rack%d", i%perDC%3+1),
+			"--memory", "256MiB", "--commitlog-segment-size", "1MiB", "--commitlog-total-space", "16MiB",
+		}
+		if i > 0 {
+			args = append(args, "--join", net.JoinHostPort(loopback(0), strconv.Itoa(r.peers)))
+		}
+		s := newServer(t, options{dir: dir, args: append(args, o.args...)})
+		s.host, s.port = loopback(i), r.cql
+		r.servers = append(r.servers, s)
+		s.start()
+	}
+	r.awaitUp()
+	return r
+}
+
+// loopback is the address of node i. Clients come from 127.0.0.1.
+func loopback(i int) string { return fmt.Sprintf("127.0.0.%d", i+11) }
+
+// awaitUp waits until every node that runs sees all that run up.
+func (r *processes) awaitUp() {
+	r.t.Helper()
+	for _, s := range r.servers {
+		if s.cmd == nil {
+			continue
+		}
+		err := poll(func() error {
+			up, err := s.membersUp()
+			if err != nil {
+				return err
+			}
+			for _, o := range r.servers {
+				if o.cmd != nil && !up[o.host] {
+					return fmt.Errorf("%s does not see %s up", s.host, o.host)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			r.t.Fatalf("%v\n%s", err, s.log.String())
+		}
+	}
+}
+
+// membersUp asks a node by the command that people use.
+func (s *server) membersUp() (map[string]bool, error) {
+	out, err := s.admin("status", "--json")
+	if err != nil {
+		return nil, err
+	}
+	var status struct {
+		Nodes []struct {
+			Address string `json:"address"`
+			Status  string `json:"status"`
+		} `json:"nodes"`
+	}
+	if err := json.Unmarshal([]byte(out), &status); err != nil {
+		return nil, fmt.Errorf("status: %w: %s", err, out)
+	}
+	up := map[string]bool{}
+	for _, n := range status.Nodes {
+		host := n.Address
+		if h, _, err := net.SplitHostPort(host); err == nil {
+			host = h
+		}
+		up[host] = n.Status == "UN"
+	}
+	return up, nil
+}
+
+// admin runs a command of the binary against the node.
+func (s *server) admin(args ...string) (string, error) {
+	args = append(args, "--host", s.host, "--http-port", strconv.Itoa(s.http))
+	cmd := exec.Command(buildServer(s.t, s.o.tags), args...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("ilion %s: %w: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// session is a driver's session over the named nodes, all without any named,
+// which tries an idempotent statement on at most two more hosts.
+func (r *processes) session(consistency gocql.Consistency, hosts ...int) *gocql.Session {
+	r.t.Helper()
+	var names []string
+	for _, i := range hosts {
+		names = append(names, loopback(i))
+	}
+	if hosts == nil {
+		for i := range r.servers {
+			names = append(names, loopback(i))
+		}
+	}
+	c := gocql.NewCluster(names...)
+	c.Port = r.cql
+	c.Timeout, c.ConnectTimeout, c.WriteTimeout = clientTimeout, timeout, timeout
+	c.RetryPolicy = &gocql.SimpleRetryPolicy{NumRetries: 2}
+	c.DefaultIdempotence = true
+	c.Consistency = consistency
+	c.NumConns = 2
+	c.ReconnectInterval = time.Second
+	c.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(gocql.RoundRobinHostPolicy())
+	if hosts != nil {
+		c.HostFilter = gocql.HostFilterFunc(func(h *gocql.HostInfo) bool {
+			for _, n := range names {
+				if h.ConnectAddress().String() == n {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	var db *gocql.Session
+	if err := poll(func() (err error) { db, err = c.CreateSession(); return err }); err != nil {
+		r.t.Fatalf("connect: %v", err)
+	}
+	return db
+}
+
+// schema creates the keyspace ks with the replication and its table.
+func (r *processes) schema(replication string) {
+	r.t.Helper()
+	db := r.session(gocql.Quorum)
+	defer db.Close()
+	must(r.t, db, "CREATE KEYSPACE ks WITH replication = "+replication)
+	must(r.t, db, "CREATE TABLE ks.t (k bigint PRIMARY KEY, v text)")
+	if err := db.AwaitSchemaAgreement(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// simple is the replication of one data centre.
+func simple(rf int) string {
+	return fmt.Sprintf("{'class': 'SimpleStrategy', 'replication_factor': %d}", rf)
+}
+
+// eachDC is the replication of data centres dc1 to dcN.
+func eachDC(dcs, rf int) string {
+	var b strings.Builder
+	b.WriteString("{'class': 'NetworkTopologyStrategy'")
+	for i := range dcs {
+		fmt.Fprintf(&b, ", 'dc%d': %d", i+1, rf)
+	}
+	return b.String() + "}"
+}
+
+// filter cuts links between loopback addresses, by rules of the machine's
+// packet filter that end with the test.
+type filter struct {
+	t     testing.TB
+	table string
+}
+
+// newFilter needs root; without it says so and returns nil, which is a failure
+// where all tests must run.
+func newFilter(t testing.TB) *filter {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		const reason = "not tested: filtering packets needs root"
+		if os.Getenv("CI") != "" {
+			t.Fatal(reason)
+		}
+		t.Log(reason)
+		return nil
+	}
+	if _, err := exec.LookPath("nft"); err != nil {
+		for _, args := range [][]string{{"update", "-qq"}, {"install", "-y", "-qq", "--no-install-recommends", "nftables"}} {
+			cmd := exec.Command("apt-get", args...)
+			cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("apt-get %s: %v\n%s", args[0], err, out)
+			}
+		}
+	}
+	f := &filter{t: t, table: fmt.Sprintf("ilion_test_%d", os.Getpid())}
+	t.Cleanup(f.heal)
+	return f
+}
+
+func (f *filter) load(script string) error {
+	cmd := exec.Command("nft", "-f", "-")
+	cmd.Stdin = strings.NewReader(script)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("nft: %w: %s", err, out)
+	}
+	return nil
+}
+
+// cut drops every packet between an address of a and one of b, both ways.
+func (f *filter) cut(a, b []string) {
+	f.t.Helper()
+	x, y := strings.Join(a, ", "), strings.Join(b, ", ")
+	if err := f.load(fmt.Sprintf(`table inet %s {
+	chain input {
+		type filter hook input priority 0; policy accept;
+		ip saddr { %s } ip daddr { %s } drop
+		ip saddr { %s } ip daddr { %s } drop
+	}
+}`, f.table, x, y, y, x)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// heal lets everything through again.
+func (f *filter) heal() {
+	f.t.Helper()
+	name := "inet " + f.table
+	if err := f.load("add table " + name + "\ndelete table " + name); err != nil {
+		f.t.Error(err)
+	}
+}
