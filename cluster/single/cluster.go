@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/cluster/hlc"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
@@ -29,7 +30,7 @@ type Config struct {
 	// Replica is the store. It must already follow Log's snapshot.
 	Replica cluster.Replica
 	Log     Log
-	Stamper *Stamper
+	Stamper *hlc.Clock
 	// Node describes this node; SchemaVersion, Local and Up are filled in.
 	Node cluster.Node
 }
@@ -38,7 +39,7 @@ type Config struct {
 type Cluster struct {
 	replica cluster.Replica
 	log     Log
-	stamper *Stamper
+	stamper *hlc.Clock
 	node    cluster.Node
 
 	schema   atomic.Pointer[schema.Snapshot] // in force

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cluster/clustertest"
+	"github.com/ilion-db/ilion/cluster/hlc"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/mutation"
@@ -16,7 +17,7 @@ import (
 
 func open(t *testing.T, r cluster.Replica, l Log) *Cluster {
 	t.Helper()
-	c, err := New(Config{Replica: r, Log: l, Stamper: NewStamper(clock.Real, 0), Node: cluster.Node{DC: "datacenter1"}})
+	c, err := New(Config{Replica: r, Log: l, Stamper: hlc.New(clock.Real, 0), Node: cluster.Node{DC: "datacenter1"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,7 @@
 // `ilion serve` runs before a ring exists, and the database inside another
 // program.
 //
-//	c, err := single.New(single.Config{Replica: store, Log: log, Stamper: stamper, Node: node})
+//	c, err := single.New(single.Config{Replica: store, Log: log, Stamper: clock, Node: node})
 //	err = c.TryWrite(&cluster.Write{...})
 //
 // Consistency levels are accepted and mean the one replica: every level that

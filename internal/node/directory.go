@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ilion-db/ilion/cluster/hlc"
 	"github.com/ilion-db/ilion/cluster/metadata"
-	"github.com/ilion-db/ilion/cluster/single"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/ring"
 )
@@ -113,5 +113,5 @@ func (n *Node) saveIdentity() error {
 
 // startStamper begins above everything this node is known to have stamped.
 func (n *Node) startStamper() {
-	n.stamper = single.NewStamper(n.opts.Clock, max(n.identity.ClockMark, n.engine.Replayed().Mark))
+	n.stamper = hlc.New(n.opts.Clock, max(n.identity.ClockMark, n.engine.Replayed().Mark))
 }

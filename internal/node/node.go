@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ilion-db/ilion/cluster/hlc"
 	"github.com/ilion-db/ilion/cluster/metadata"
 	"github.com/ilion-db/ilion/cluster/single"
 	"github.com/ilion-db/ilion/engine"
@@ -54,7 +55,7 @@ type Node struct {
 	meta         metadata.Log
 	engine       *engine.Engine
 	cluster      *single.Cluster
-	stamper      *single.Stamper
+	stamper      *hlc.Clock
 	tables       *virtual.Registry
 	query        *query.Processor
 	traces       *query.Traces

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cluster/clustertest"
+	"github.com/ilion-db/ilion/cluster/hlc"
 	"github.com/ilion-db/ilion/cluster/single"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/clock"
@@ -29,7 +30,7 @@ func newDB(t testing.TB, change ...func(*Config)) *testDB {
 	t.Helper()
 	db := &testDB{t: t, store: &clustertest.Store{}}
 	var err error
-	db.cluster, err = single.New(single.Config{Replica: db.store, Log: &clustertest.Log{}, Stamper: single.NewStamper(clock.Real, 0),
+	db.cluster, err = single.New(single.Config{Replica: db.store, Log: &clustertest.Log{}, Stamper: hlc.New(clock.Real, 0),
 		Node: cluster.Node{Address: "127.0.0.1:9042", DC: "datacenter1", Rack: "rack1"}})
 	if err != nil {
 		t.Fatal(err)
