@@ -165,7 +165,7 @@ func TestDrainAnswers(t *testing.T) {
 // metric is one value of the server's metrics page.
 func (s *server) metric(name string) float64 {
 	s.t.Helper()
-	res, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", s.http))
+	res, err := http.Get(fmt.Sprintf("http://%s:%d/metrics", s.host, s.http))
 	if err != nil {
 		s.t.Fatal(err)
 	}
