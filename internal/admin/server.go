@@ -22,6 +22,9 @@ type Config struct {
 	Metrics []prometheus.Collector
 	// Version is shown by /healthz.
 	Version string
+	// View is what the node knows of its cluster, Info what it knows of itself.
+	View func() *View
+	Info func() *Info
 }
 
 // Server answers HTTP on one listener.
@@ -91,6 +94,7 @@ func handler(c Config) (http.Handler, error) {
 		}
 		fmt.Fprintln(w, "ready")
 	})
+	c.handleCommands(mux)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	debug := http.NewServeMux()
 	debug.HandleFunc("/debug/pprof/", pprof.Index)

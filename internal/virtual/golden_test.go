@@ -90,6 +90,16 @@ func full(t *testing.T) *Registry {
 			{Address: netip.MustParseAddrPort("[2001:db8::1]:80"), Username: "ann", TLSProtocol: "TLSv1.3", TLSCipherSuite: "AES"},
 			{Address: netip.MustParseAddrPort("10.0.0.9:1"), Stage: "start"}}
 	}
+	src.Gossip = func() []Gossip {
+		return []Gossip{
+			{Address: netip.MustParseAddrPort("10.0.0.1:7000"), Native: node, HostID: id(7), Generation: 3, Heartbeat: 1, Alive: true, Status: "NORMAL",
+				Load: 4096, DC: "dc1", Rack: "r1", Schema: id(8)},
+			{Address: netip.MustParseAddrPort("10.0.0.2:7000"), Load: -1}}
+	}
+	src.PendingHints = func() []PendingHints {
+		return []PendingHints{{Node: netip.MustParseAddrPort("10.0.0.2:7000"), HostID: id(7), DC: "dc1", Rack: "r1", Files: 2, Bytes: 99, Oldest: 1000},
+			{Node: netip.MustParseAddrPort("10.0.0.3:7000"), HostID: id(8), Alive: true}}
+	}
 	src.Settings = func() [][2]string { return [][2]string{{"b", "2"}, {"a", "1"}, {"empty", ""}} }
 	src.Properties = func() [][2]string { return [][2]string{{"os.arch", "amd64"}} }
 	src.DiskUsage = func() []DiskUsage {

@@ -68,10 +68,8 @@ func (r *Registry) local(*schema.Table) []Row {
 // peer is another member that clients may be told of.
 type peer struct {
 	cluster.Node
-	native netip.AddrPort
-	// port is the storage port. Nodes that share an address are told apart by
-	// their native ports, since the port is a part of the key.
-	port int32
+	native    netip.AddrPort
+	internode netip.AddrPort // its storage address, the key of its row
 }
 
 // known are the peers of which every value is known that drivers rely on;
@@ -92,15 +90,22 @@ func (r *Registry) known() []peer {
 		if n.SchemaVersion == (schema.UUID{}) {
 			n.SchemaVersion = r.src.Schema().Version
 		}
+		internode, _ := netip.ParseAddrPort(n.Internode)
 		uses[native.Addr()]++
-		out = append(out, peer{Node: n, native: native})
+		out = append(out, peer{Node: n, native: native, internode: internode})
 	}
 	for i := range out {
 		p := &out[i]
-		p.port = int32(cmp.Or(self.Broadcast.Port(), storagePort))
-		if uses[p.native.Addr()] > 1 {
-			p.port = int32(p.native.Port())
+		if p.internode.IsValid() {
+			continue
 		}
+		// Nodes that share an address are told apart by their native ports, since
+		// the port is a part of the key.
+		port := cmp.Or(self.Broadcast.Port(), storagePort)
+		if uses[p.native.Addr()] > 1 {
+			port = p.native.Port()
+		}
+		p.internode = netip.AddrPortFrom(p.native.Addr(), port)
 	}
 	return out
 }
@@ -111,11 +116,11 @@ func (r *Registry) peers(*schema.Table) []Row {
 	self := r.self()
 	var out []Row
 	for _, p := range r.known() {
-		if p.native.Addr() == self.RPC.Addr() {
+		if p.internode.Addr() == self.Broadcast.Addr() {
 			continue
 		}
 		out = append(out, Row{
-			"peer":            inet(p.native.Addr()),
+			"peer":            inet(p.internode.Addr()),
 			"data_center":     text(p.DC),
 			"host_id":         uuid(p.HostID),
 			"rack":            text(p.Rack),
@@ -133,8 +138,8 @@ func (r *Registry) peersV2(*schema.Table) []Row {
 	var out []Row
 	for _, p := range r.known() {
 		out = append(out, Row{
-			"peer":            inet(p.native.Addr()),
-			"peer_port":       int32Value(p.port),
+			"peer":            inet(p.internode.Addr()),
+			"peer_port":       port(p.internode),
 			"data_center":     text(p.DC),
 			"host_id":         uuid(p.HostID),
 			"native_address":  inet(p.native.Addr()),

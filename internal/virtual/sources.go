@@ -26,6 +26,8 @@ type Sources struct {
 	Topology func() *cluster.Topology
 	Local    Local
 
+	Gossip            func() []Gossip
+	PendingHints      func() []PendingHints
 	Clients           func() []Client
 	Settings          func() [][2]string // name and value
 	Properties        func() [][2]string // name and value
@@ -62,6 +64,31 @@ type Local struct {
 	ReleaseVersion         string
 	// Version and Build are the node's own, for system_views.ilion.
 	Version, Build string
+}
+
+// Gossip is what this node has heard of a member, itself included.
+type Gossip struct {
+	Address    netip.AddrPort // its storage address
+	Native     netip.AddrPort
+	HostID     schema.UUID
+	Generation int32 // its starts
+	Heartbeat  int32 // its incarnation: how often it had to say that it lives
+	Alive      bool
+	Status     string // "NORMAL"
+	Load       int64  // bytes, negative if not known
+	DC, Rack   string
+	Schema     schema.UUID
+}
+
+// PendingHints are the writes that wait for a member to come back.
+type PendingHints struct {
+	Node     netip.AddrPort // its storage address
+	HostID   schema.UUID
+	DC, Rack string
+	Alive    bool
+	Files    int32
+	Bytes    int64
+	Oldest   int64 // milliseconds since 1970
 }
 
 // Client is a connection of a client.

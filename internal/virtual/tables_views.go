@@ -18,12 +18,17 @@ var viewsKeyspace = keyspaceDefinition{
 		{"coordinator_write_latency", latencyColumns, ""},
 		{"cql_metrics", "name text | - | value double", "metrics specific to CQL prepared statement caching"},
 		{"disk_usage", sizeColumns, ""},
+		{"gossip_info", "address inet | port int | dc text, generation int, heartbeat int, hostname text, host_id text, " +
+			"internal_address_and_port text, load text, native_address_and_port text, net_version text, rack text, release_version text, " +
+			"rpc_address text, rpc_ready text, schema text, status text, status_with_port text", "lists the gossip information for the cluster"},
 		{"ilion", "name text | - | value text", "version and build of this node"},
 		{"local_read_latency", latencyColumns, ""},
 		{"local_scan_latency", latencyColumns, ""},
 		{"local_write_latency", latencyColumns, ""},
 		{"max_partition_size", sizeColumns, ""},
 		{"max_sstable_size", sizeColumns, ""},
+		{"pending_hints", "host_id uuid | - | address inet, corrupted_files int, dc text, files int, newest timestamp, oldest timestamp, " +
+			"port int, rack text, status text, total_corrupted_files_size bigint, total_size bigint", "Pending hints that this node has for other nodes"},
 		{"settings", "name text | - | value text", "current settings"},
 		{"sstable_tasks", "keyspace_name text | table_name text, task_id timeuuid | completion_ratio double, kind text, progress bigint, " +
 			"sstables int, target_directory text, total bigint, unit text", "current sstable tasks"},

@@ -226,6 +226,25 @@ func TestNodesOfOneAddress(t *testing.T) {
 	}
 }
 
+// TestInternodeAddresses has nodes that serve peers elsewhere than clients.
+func TestInternodeAddresses(t *testing.T) {
+	user := users(t)
+	top := topology(user.Version)
+	for i := range top.Nodes {
+		top.Nodes[i].Internode = fmt.Sprintf("10.1.0.%d:%d", i+1, 7000+i)
+	}
+	r := New(Sources{Schema: func() *schema.Snapshot { return user }, Topology: func() *cluster.Topology { return top },
+		Local: Local{Listen: netip.MustParseAddrPort("10.1.0.1:7000")}})
+	rows := rowsIn(t, r, "system", "peers_v2")
+	if len(rows) != 2 || rows[0]["peer"] != "'10.1.0.2'" || rows[0]["peer_port"] != "7001" || rows[0]["native_address"] != "'10.0.0.2'" {
+		t.Errorf("peers_v2: %v", rows)
+	}
+	rows = rowsIn(t, r, "system", "peers")
+	if len(rows) != 2 || rows[1]["peer"] != "'10.1.0.3'" || rows[1]["rpc_address"] != "'10.0.0.3'" {
+		t.Errorf("peers: %v", rows)
+	}
+}
+
 func TestSnapshot(t *testing.T) {
 	r := registry(t)
 	user := r.src.Schema()
