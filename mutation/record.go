@@ -40,6 +40,10 @@ func (r Record) Table() (id schema.TableID) {
 // Epoch is the schema epoch of the node that encoded the record.
 func (r Record) Epoch() uint64 { return binary.LittleEndian.Uint64(r[offEpoch:]) }
 
+// SetEpoch makes the record one of a node at that schema epoch, in place: it is
+// sent again after the schema has moved.
+func (r Record) SetEpoch(epoch uint64) { binary.LittleEndian.PutUint64(r[offEpoch:], epoch) }
+
 // Timestamp is the base timestamp in microseconds.
 func (r Record) Timestamp() int64 { return int64(binary.LittleEndian.Uint64(r[offBase:])) }
 

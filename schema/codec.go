@@ -21,7 +21,7 @@ import (
 //	change   u8 version (1) | u8 kind | fields: 1 keyspace 2 table 3 truncated at 4 type
 //	keyspace 1 name 2 replication (map) 3 durable writes
 //	table    1 id 2 keyspace 3 name 4 epoch 5 next column id 6 column, repeated
-//	         7 dropped column, repeated 8 options 9 truncated at
+//	         7 dropped column, repeated 8 options 9 truncated at 10 truncated epoch
 //	column   1 id 2 name 3 kind 4 position + 1 5 type 6 descending 7 dropped at
 //	options  1.. in the order of optionFields
 //	map      varint count | per entry, by key: varint length, key, varint length, value
@@ -106,6 +106,9 @@ func appendTable(dst []byte, t *Table) []byte {
 	dst = appendField(dst, 8, true, appendOptions(nil, &t.Options))
 	if t.TruncatedAt != 0 {
 		dst = appendUint(dst, 9, encoding.Zigzag(t.TruncatedAt))
+	}
+	if t.TruncatedEpoch != 0 {
+		dst = appendUint(dst, 10, t.TruncatedEpoch)
 	}
 	return append(dst, t.unknown...)
 }

@@ -126,6 +126,8 @@ func decodeTable(p []byte) (*Table, error) {
 			return true, decodeOptions(&t.Options, v)
 		case 9:
 			t.TruncatedAt = intOf(v)
+		case 10:
+			t.TruncatedEpoch = uintOf(v)
 		default:
 			return false, nil
 		}

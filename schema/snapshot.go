@@ -121,11 +121,11 @@ func (s *Snapshot) applyTable(c Change, epoch uint64) error {
 	switch c.Kind {
 	case AlterTable:
 		t := *c.Table
-		t.TruncatedAt = max(t.TruncatedAt, old.TruncatedAt)
+		t.TruncatedAt, t.TruncatedEpoch = max(t.TruncatedAt, old.TruncatedAt), old.TruncatedEpoch
 		return s.put(ks, t, epoch)
 	case Truncate:
 		t := *old
-		t.TruncatedAt = max(t.TruncatedAt, c.TruncatedAt)
+		t.TruncatedAt, t.TruncatedEpoch = max(t.TruncatedAt, c.TruncatedAt), epoch
 		return s.put(ks, t, epoch)
 	}
 	delete(ks.Tables, old.Name)

@@ -55,7 +55,7 @@ func TestApply(t *testing.T) {
 	alt.Regular = alt.Regular[:1]
 	alt.TruncatedAt = 0
 	s4 := mustApply(t, s3, Change{Kind: AlterTable, Table: &alt}, 4)
-	if x := s4.Table("k", "b"); len(x.Regular) != 1 || x.TruncatedAt != 77 || len(s3.Table("k", "b").Regular) != 5 {
+	if x := s4.Table("k", "b"); len(x.Regular) != 1 || x.TruncatedAt != 77 || x.TruncatedEpoch != 3 || len(s3.Table("k", "b").Regular) != 5 {
 		t.Error("alter")
 	}
 	s5 := mustApply(t, s4, Change{Kind: DropTable, Table: tab}, 5)
@@ -160,7 +160,7 @@ func TestSnapshotCodec(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Version != s.Version || got.Epoch != 13 || got.Table("k", "b").Epoch != 13 || got.Table("k", "b").TruncatedAt != 1700000000000001 {
+	if got.Version != s.Version || got.Epoch != 13 || got.Table("k", "b").Epoch != 13 || got.Table("k", "b").TruncatedAt != 1700000000000001 || got.Table("k", "b").TruncatedEpoch != 13 {
 		t.Errorf("%+v", got)
 	}
 	if string(AppendSnapshot(nil, got)) != string(p) {

@@ -69,6 +69,8 @@ type Table struct {
 	// TruncatedAt is the microsecond at and below which all data of the table
 	// is gone, 0 if it was never truncated.
 	TruncatedAt int64
+	// TruncatedEpoch is the epoch of the last TRUNCATE, 0 if there was none.
+	TruncatedEpoch uint64
 	// Virtual tables have rows computed by the node and no storage.
 	Virtual bool
 
