@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"internal/invariant", "internal/foreign"},
 	{"internal/encoding", "internal/clock", "internal/vfs", "internal/transport", "internal/rand", "internal/mem", "internal/metrics", "internal/fail"},
 	{"ring", "schema", "bloom", "internal/config"},
-	{"mutation", "cql", "cql/native", "sstable/cache", "cluster/hlc"},
+	{"mutation", "cql", "cql/native", "sstable/cache", "cluster/hlc", "cluster/peers"},
 	{"commitlog", "sstable", "engine/memtable", "mutation/mutationtest", "wire"},
 	{"compaction", "cluster/metadata", "cql/plan", "engine/manifest", "wire/rpc"},
 	{"engine", "cluster", "cql/exec"},

@@ -1,0 +1,124 @@
+package peers
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/ilion-db/ilion/internal/encoding"
+	"github.com/ilion-db/ilion/internal/vfs"
+)
+
+func open(t *testing.T, fs vfs.FS) *Book {
+	t.Helper()
+	b, err := Open(fs, "/peers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestLostDisks(t *testing.T) {
+	fs := vfs.NewMem()
+	b := open(t, fs)
+	peer := Peer{HostID: [16]byte{1}, DiskID: [16]byte{2}, BootCount: 3, ClockMark: 100}
+	if err := b.Check(peer); err != nil {
+		t.Errorf("a node that nobody knows: %v", err)
+	}
+	b.Hear(peer)
+	if err := b.Save(); err != nil {
+		t.Fatal(err)
+	}
+	newer := peer
+	newer.ClockMark, newer.BootCount = 200, 4
+	b.Hear(newer)
+	b.Hear(peer) // said before, heard after
+	for _, b := range []*Book{b, open(t, fs)} {
+		if err := b.Check(newer); err != nil {
+			t.Error(err)
+		}
+		for what, spoil := range map[string]func(*Peer){
+			"comes with disk":           func(p *Peer) { p.DiskID = [16]byte{9} },
+			"an older state of itself":  func(p *Peer) { p.ClockMark = 99 },
+			"start 2; before it had ma": func(p *Peer) { p.BootCount = 2 },
+		} {
+			p := newer
+			spoil(&p)
+			var lost *LostError
+			if err := b.Check(p); !errors.As(err, &lost) || what != "start 2; before it had ma" && !strings.Contains(err.Error(), what) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	}
+	if err := b.Check(peer); err == nil {
+		t.Error("the newer mark is forgotten")
+	}
+	other := newer
+	other.DiskID = [16]byte{9}
+	if b.Hear(other); b.Check(newer) != nil {
+		t.Error("another disk has taken the place of the one that was known")
+	}
+	b.Forget(newer.HostID)
+	if err := b.Save(); err != nil {
+		t.Fatal(err)
+	}
+	if err := open(t, fs).Check(other); err != nil {
+		t.Errorf("a host that was forgotten: %v", err)
+	}
+}
+
+func TestSaveFails(t *testing.T) {
+	mem := vfs.NewMem()
+	fault := vfs.NewFault(mem, nil)
+	b := open(t, fault)
+	peer := Peer{HostID: [16]byte{1}, DiskID: [16]byte{2}}
+	b.Hear(peer)
+	rule := fault.Add(vfs.Rule{Nth: 1, Err: vfs.ErrNoSpace})
+	if err := b.Save(); !errors.Is(err, vfs.ErrNoSpace) {
+		t.Fatal(err)
+	}
+	rule.Remove()
+	if err := b.Save(); err != nil {
+		t.Fatal(err)
+	}
+	if lost := open(t, mem).Check(Peer{HostID: peer.HostID}); lost == nil {
+		t.Error("what could not be saved at once is not saved later")
+	}
+}
+
+// TestFile has every byte of a file as doc.go draws it.
+func TestFile(t *testing.T) {
+	p := appendPeers(nil, []Peer{
+		{HostID: [16]byte{2}, DiskID: [16]byte{15: 7}, BootCount: 1, ClockMark: -1},
+		{HostID: [16]byte{1}, DiskID: [16]byte{8}, BootCount: 0x0102, ClockMark: 0x030405},
+	})
+	want := "ILIONPRS" + "\x01\x00" + "\x00\x00" + "\x02\x00\x00\x00" +
+		"\x01" + strings.Repeat("\x00", 15) + "\x08" + strings.Repeat("\x00", 15) + "\x02\x01\x00\x00\x00\x00\x00\x00" + "\x05\x04\x03\x00\x00\x00\x00\x00" +
+		"\x02" + strings.Repeat("\x00", 15) + strings.Repeat("\x00", 15) + "\x07" + "\x01\x00\x00\x00\x00\x00\x00\x00" + strings.Repeat("\xff", 8)
+	want = string(binary.LittleEndian.AppendUint32([]byte(want), encoding.CRC32C([]byte(want))))
+	if string(p) != want {
+		t.Errorf("\n%x\n%x", p, want)
+	}
+}
+
+// FuzzDecodePeers reads files whose checksum is right.
+func FuzzDecodePeers(f *testing.F) {
+	f.Add(appendPeers(nil, nil))
+	f.Add(appendPeers(nil, []Peer{{HostID: [16]byte{1}}, {HostID: [16]byte{2}, ClockMark: 5}}))
+	f.Fuzz(func(t *testing.T, p []byte) {
+		if len(p) >= 4 {
+			p = binary.LittleEndian.AppendUint32(p[:len(p)-4:len(p)-4], encoding.CRC32C(p[:len(p)-4]))
+		}
+		all, err := decodePeers("f", p)
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrUnknownFeature) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if again := appendPeers(nil, all); string(again) != string(p) {
+			t.Fatalf("%x became %x", p, again)
+		}
+	})
+}
