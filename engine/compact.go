@@ -168,9 +168,9 @@ func (e *Engine) claim(t *table, pick func(*compaction.Options, *compaction.Stat
 	defer e.compactMu.Unlock()
 	// Every write that began before is in the statistics of its memtable.
 	t.mu.Lock()
-	dropped := t.dropped
+	gone := t.gone
 	t.mu.Unlock()
-	if dropped {
+	if gone != nil {
 		return nil
 	}
 	state := t.pickState(v)

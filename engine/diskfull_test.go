@@ -3,10 +3,13 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
+	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/schema"
 )
 
 // TestDiskFull fills the disk: writes are refused with a clear error, reads go
@@ -83,5 +86,100 @@ func TestOpenOnFullDisk(t *testing.T) {
 	defer e.Close()
 	if got := dump(t, e, 0, "p"); len(got) != 1 {
 		t.Error(got)
+	}
+}
+
+// TestTruncateOnFullDisk fails a truncation. What lies in the log then goes to
+// a file with its mark: a replay would bring it back behind a tombstone that
+// shadowed it and was purged since.
+func TestTruncateOnFullDisk(t *testing.T) {
+	o := testOptions(t, vfs.NewMem(), "/d", 1)
+	disk := vfs.NewFault(o.FS, nil)
+	o.FS = disk
+	e := mustOpen(t, o)
+	long := uint32(clock.Real.Now().Unix()) - uint32(schema.DefaultOptions().GCGraceSeconds) - 100
+	apply(t, e, deleteRow(0, "p", 1, 50, long), insert(0, "p", 2, 60, "stays"))
+	flush(t, e)
+	apply(t, e, insert(0, "p", 1, 10, "late"))
+	full := disk.Add(vfs.Rule{Ops: vfs.OpsOf(vfs.OpWrite), Glob: "manifest-*", Times: -1, Err: vfs.ErrNoSpace})
+	if err := e.Truncate(context.Background(), table0, 0, 1); !errors.Is(err, vfs.ErrNoSpace) {
+		t.Fatalf("%v", err)
+	}
+	full.Remove()
+	flush(t, e)
+	compact(t, e)
+	for _, when := range []string{"compacted", "after a restart"} {
+		if got, want := fmt.Sprint(dump(t, e, 0, "p")), "[2=stays@60]"; got != want {
+			t.Fatalf("%s: %s, want %s", when, got, want)
+		}
+		if n := tombstones(e); n != 0 {
+			t.Fatalf("%s: %d tombstones, want them purged", when, n)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		e = mustOpen(t, o)
+	}
+	e.Close()
+}
+
+// TestDropOnFullDisk drops two tables and makes one while the manifest cannot
+// be written: all of the change happens, memory is given back at once and the
+// files go when there is space, at the latest with the next start.
+func TestDropOnFullDisk(t *testing.T) {
+	for _, freed := range []bool{true, false} {
+		o := testOptions(t, vfs.NewMem(), "/d", 3)
+		disk := vfs.NewFault(o.FS, nil)
+		o.FS = disk
+		e := mustOpen(t, o)
+		var dirs []string
+		for i := range 3 {
+			apply(t, e, insert(i, "p", 1, 1, "file"))
+			id := schema.TableID{15: byte(i + 1)}
+			dirs = append(dirs, fmt.Sprintf("/d/data/%x", id[:]))
+		}
+		flush(t, e)
+		for i := range 3 {
+			apply(t, e, insert(i, "p", 2, 2, "memory"))
+		}
+		full := disk.Add(vfs.Rule{Ops: vfs.OpsOf(vfs.OpWrite), Glob: "manifest-*", Times: -1, Err: vfs.ErrNoSpace})
+		before := e.Stats().MemtableBytes
+		o.Schema = testSchema(t, 1)
+		if err := e.ApplySchema(o.Schema); err != nil {
+			t.Fatal(err)
+		}
+		if s := e.Stats(); s.Tables != 1 || s.MemtableBytes >= before {
+			t.Fatalf("after the drop %d tables and %d bytes of %d in memory", s.Tables, s.MemtableBytes, before)
+		}
+		if got := dump(t, e, 0, "p"); len(got) != 2 {
+			t.Fatalf("the table that stays: %v", got)
+		}
+		gone := func() bool {
+			for _, d := range dirs[1:] {
+				names, err := disk.List(d)
+				if err == nil && len(names) > 0 {
+					return false
+				}
+			}
+			return true
+		}
+		if gone() {
+			t.Fatal("files are gone that the manifest names")
+		}
+		full.Remove()
+		if freed {
+			eventually(t, "the files are removed", gone)
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		e = mustOpen(t, o)
+		if !gone() {
+			t.Error("after a restart there are files of dropped tables")
+		}
+		if got := dump(t, e, 0, "p"); len(got) != 2 {
+			t.Fatalf("the table that stays: %v", got)
+		}
+		e.Close()
 	}
 }

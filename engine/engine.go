@@ -16,6 +16,7 @@ import (
 	"github.com/ilion-db/ilion/engine/manifest"
 	"github.com/ilion-db/ilion/engine/memtable"
 	"github.com/ilion-db/ilion/internal/mem"
+	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/sstable/cache"
@@ -171,6 +172,11 @@ func (e *Engine) waitWritable(ctx context.Context) error {
 func (e *Engine) ApplySchema(s *schema.Snapshot) error {
 	e.schemaMu <- struct{}{}
 	defer func() { <-e.schemaMu }()
+	select {
+	case <-e.closing:
+		return ErrClosed
+	default:
+	}
 	return e.applySchema(s)
 }
 
@@ -209,41 +215,70 @@ func (e *Engine) applySchema(s *schema.Snapshot) error {
 	}
 	e.schema.Store(s)
 	e.tables.Store(&next)
+	var err error
 	for _, t := range gone {
-		if err := t.drop(); err != nil {
-			return err
-		}
+		err = errors.Join(err, t.drop())
 	}
 	if len(gone) > 0 {
 		e.discardLog()
 		e.wakeWriters()
 	}
-	return nil
+	return err
 }
 
-// drop forgets a table that the schema does not have any more.
+// drop forgets a table that the schema does not have any more: its memory at
+// once, its files when the manifest says so. On a full disk that comes later.
 func (t *table) drop() error {
-	t.mu.Lock()
-	t.dropped = true
-	t.mu.Unlock()
+	t.end(&UnknownTableError{t.id})
 	t.change <- struct{}{}
 	defer func() { <-t.change }()
-	var edit manifest.Edit
-	edit.DropTable(t.id)
-	if err := t.engine.commit(&edit); err != nil {
-		return err
-	}
+	files := t.current.Load().files
 	t.first.Store(noPosition)
 	t.flushing.Store(noPosition)
-	files := t.current.Load().files
 	m := t.newMemory()
 	t.publish([]*memory{m}, nil)
 	m.drop()
+	err := t.forget(files)
+	if errors.Is(err, vfs.ErrNoSpace) {
+		t.engine.logger.Warn("disk full: the files of a dropped table are removed when there is space", "table", t.name())
+		t.engine.background.Go(func() { t.forgetLater(files) })
+		return nil
+	}
+	return err
+}
+
+// forget takes the table out of the manifest and gives up its files, which it
+// keeps if the manifest cannot be written.
+func (t *table) forget(files []*file) error {
+	var edit manifest.Edit
+	edit.DropTable(t.id)
+	err := t.engine.commit(&edit)
+	if errors.Is(err, vfs.ErrNoSpace) {
+		return err
+	}
 	for _, f := range files {
-		f.obsolete.Store(true)
+		f.obsolete.Store(err == nil)
 		f.drop()
 	}
-	return nil
+	return err
+}
+
+// forgetLater is forget until there is space. If the engine closes before, the
+// next start does it.
+func (t *table) forgetLater(files []*file) {
+	for {
+		select {
+		case <-t.engine.closing:
+			for _, f := range files {
+				f.drop()
+			}
+			return
+		case <-t.engine.opts.Clock.After(flushRetry):
+		}
+		if err := t.forget(files); !errors.Is(err, vfs.ErrNoSpace) {
+			return
+		}
+	}
 }
 
 // commit makes a manifest edit durable. A full disk is waited out; anything
@@ -297,7 +332,8 @@ func (e *Engine) Close() error {
 		err = closeErr
 	}
 	for _, t := range e.allTables() {
-		v := t.current.Load()
+		t.end(ErrClosed)
+		v := t.current.Swap(nil)
 		for _, f := range v.files {
 			f.drop()
 		}

@@ -27,3 +27,9 @@ type UnknownTableError struct{ ID schema.TableID }
 func (e *UnknownTableError) Error() string {
 	return fmt.Sprintf("engine: unknown table %x", e.ID)
 }
+
+// isDropped tells that a table is gone: one that somebody still had at hand.
+func isDropped(err error) bool {
+	var unknown *UnknownTableError
+	return errors.As(err, &unknown)
+}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,13 +23,21 @@ func (e *Engine) Flush(id schema.TableID) error {
 	if err != nil {
 		return err
 	}
+	if !e.enter() {
+		return ErrClosed
+	}
+	defer e.background.Done()
 	return t.flush()
 }
 
 // FlushAll flushes every table.
 func (e *Engine) FlushAll() error {
+	if !e.enter() {
+		return ErrClosed
+	}
+	defer e.background.Done()
 	for _, t := range e.allTables() {
-		if err := t.flush(); err != nil {
+		if err := t.flush(); err != nil && !isDropped(err) {
 			return err
 		}
 	}
@@ -36,9 +45,12 @@ func (e *Engine) FlushAll() error {
 }
 
 // flush switches the memtable and writes what was in it. Memtables that an
-// earlier flush could not write are written too.
+// earlier flush could not write are written too. The caller is background work,
+// see Engine.enter.
 func (t *table) flush() error {
-	t.change <- struct{}{}
+	if err := t.hold(context.Background()); err != nil {
+		return err
+	}
 	defer func() { <-t.change }()
 	pos, switched := t.switchMemory()
 	v := t.current.Load()
@@ -219,7 +231,7 @@ func (e *Engine) flushLoop() {
 				return
 			default:
 			}
-			if err := t.flush(); err != nil {
+			if err := t.flush(); err != nil && !isDropped(err) {
 				e.logger.Error("flush failed", "error", err)
 				e.noteSpace(err)
 				select {

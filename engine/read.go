@@ -39,11 +39,15 @@ func (e *Engine) open(cmd *mutation.ReadCommand, memoryOnly bool) (mutation.Sour
 	if err != nil {
 		return nil, err
 	}
+	v := t.pin()
+	if v == nil {
+		return nil, ErrClosed
+	}
 	r, _ := e.readers.Get().(*reader)
 	if r == nil {
 		r = &reader{}
 	}
-	r.engine, r.view, r.cmd, r.memoryOnly = e, t.pin(), cmd, memoryOnly
+	r.engine, r.view, r.cmd, r.memoryOnly = e, v, cmd, memoryOnly
 	r.next, r.items, r.started, r.single = 0, 0, false, t.single(cmd)
 	r.table = t
 	e.stats.reads.Add(1)

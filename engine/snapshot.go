@@ -19,6 +19,10 @@ func (e *Engine) Snapshot(id schema.TableID, tag string) error {
 	if err != nil {
 		return err
 	}
+	if !e.enter() {
+		return ErrClosed
+	}
+	defer e.background.Done()
 	if err := t.flush(); err != nil {
 		return err
 	}

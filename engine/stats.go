@@ -42,6 +42,9 @@ func (e *Engine) Stats() Stats {
 	}
 	for _, t := range e.allTables() {
 		v := t.pin()
+		if v == nil {
+			continue
+		}
 		s.Tables++
 		s.Files += len(v.files)
 		for _, f := range v.files {
@@ -67,6 +70,9 @@ func (e *Engine) TableStats(id schema.TableID) (TableStats, error) {
 		return TableStats{}, err
 	}
 	v := t.pin()
+	if v == nil {
+		return TableStats{}, ErrClosed
+	}
 	defer v.drop()
 	s := TableStats{Files: len(v.files)}
 	for _, f := range v.files {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"math"
 	"slices"
 	"sync"
@@ -25,9 +26,10 @@ type table struct {
 	// alone, so every record below the position it then takes is in the old
 	// memtable and every later one in the new. Nobody holds it over I/O or a
 	// wait.
-	mu      sync.RWMutex
-	dropped bool // protected by mu
+	mu   sync.RWMutex
+	gone error // why the table takes nothing any more, protected by mu
 
+	// current is what reads see and writes go to; nil once the engine is closed.
 	current atomic.Pointer[view]
 
 	// change is a one-slot semaphore for those who replace the view: flush,
@@ -90,13 +92,42 @@ func (t *table) noteFirst(p commitlog.Position) {
 	}
 }
 
-// pin returns the current view with a reference, which the caller drops.
+// pin returns the current view with a reference, which the caller drops; nil
+// if the engine is closed.
 func (t *table) pin() *view {
 	for {
-		if v := t.current.Load(); v.tryAcquire() {
+		// A view that has ended was replaced, so that this comes to an end.
+		if v := t.current.Load(); v == nil || v.tryAcquire() {
 			return v
 		}
 	}
+}
+
+// end makes the table refuse writes, and flushes and truncations that have not
+// begun, with err. Writes that have begun are linked when it returns.
+func (t *table) end(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.gone == nil {
+		t.gone = err
+	}
+}
+
+// hold takes change for a flush or a truncation. The caller gives it back after
+// a nil error.
+func (t *table) hold(ctx context.Context) error {
+	select {
+	case t.change <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	t.mu.RLock()
+	err := t.gone
+	t.mu.RUnlock()
+	if err != nil {
+		<-t.change
+	}
+	return err
 }
 
 // publish replaces the view. The caller holds change.

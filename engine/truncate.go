@@ -19,10 +19,12 @@ func (e *Engine) Truncate(ctx context.Context, id schema.TableID, epoch uint64, 
 	if err != nil {
 		return err
 	}
-	select {
-	case t.change <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	if !e.enter() {
+		return ErrClosed
+	}
+	defer e.background.Done()
+	if err := t.hold(ctx); err != nil {
+		return err
 	}
 	defer func() { <-t.change }()
 	fresh := t.newMemory()
@@ -35,6 +37,7 @@ func (e *Engine) Truncate(ctx context.Context, id schema.TableID, epoch uint64, 
 	t.publish(append([]*memory{fresh}, v.mems...), v.files)
 	t.mu.Unlock()
 	fresh.drop()
+	t.flushedTo = pos
 	v = t.current.Load()
 	var edit manifest.Edit
 	edit.Truncated(id, pos, at)
@@ -45,11 +48,10 @@ func (e *Engine) Truncate(ctx context.Context, id schema.TableID, epoch uint64, 
 		return err
 	}
 	// If the edit cannot be written the old memtables stay, behind the new
-	// one, and the next flush writes them.
+	// one, and the next flush writes them and moves the table's mark to pos.
 	if err := e.commit(&edit); err != nil {
 		return fmt.Errorf("engine: truncate: %w", err)
 	}
-	t.flushedTo = pos
 	t.flushing.Store(noPosition)
 	t.publish(v.mems[:1:1], nil)
 	for _, f := range v.files {

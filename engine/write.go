@@ -116,8 +116,8 @@ func (e *Engine) ApplySync(ctx context.Context, records ...mutation.Record) erro
 func (t *table) apply(records []mutation.Record, done mutation.Completer) error {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	if t.dropped {
-		return &UnknownTableError{t.id}
+	if t.gone != nil {
+		return t.gone
 	}
 	mem := t.current.Load().mems[0]
 	if !t.durable.Load() {
@@ -209,8 +209,8 @@ func (e *Engine) applyGroup(records []mutation.Record, done mutation.Completer) 
 	for _, t := range tables {
 		t.mu.RLock()
 		defer t.mu.RUnlock()
-		if t.dropped {
-			return &UnknownTableError{t.id}
+		if t.gone != nil {
+			return t.gone
 		}
 	}
 	p := newPending(done)
@@ -223,7 +223,10 @@ func (e *Engine) applyGroup(records []mutation.Record, done mutation.Completer) 
 		t.noteFirst(pos)
 	}
 	for _, r := range records {
-		t, _ := e.table(r.Table())
+		// Not asked of the engine again: it may have dropped the table meanwhile,
+		// which this write comes before.
+		id := r.Table()
+		t := tables[slices.IndexFunc(tables, func(t *table) bool { return t.id == id })]
 		if err := t.current.Load().mems[0].Put(r, nil); err != nil {
 			e.fail(fmt.Errorf("engine: logged record cannot be applied: %w", err))
 			p.linkFailed(err)
