@@ -104,41 +104,56 @@ func Open(fs vfs.FS, dir string) (*Manifest, error) {
 func fileName(n uint64) string { return fmt.Sprintf("%s%010d", namePrefix, n) }
 
 // begin writes the state as the first edit of a new file and makes that the
-// one in use.
+// one in use. If it answers vfs.ErrNoSpace the old one is still in use.
 func (m *Manifest) begin() error {
 	name := m.dir + "/" + fileName(m.number+1)
 	tmp := name + ".tmp"
-	if err := m.fs.Remove(tmp); err != nil && !errors.Is(err, vfs.ErrNotExist) {
-		return fmt.Errorf("manifest: %w", err)
-	}
-	f, err := m.fs.Create(tmp, vfs.OpenOptions{})
+	f, size, err := m.writeSnapshot(tmp)
 	if err != nil {
 		return fmt.Errorf("manifest: %w", err)
+	}
+	if err = m.fs.Rename(tmp, name); err == nil {
+		err = m.fs.SyncDir(m.dir)
+	}
+	if err != nil {
+		f.Close()
+		// Not matched by ErrNoSpace: which file the next start finds is unknown.
+		return fmt.Errorf("manifest: %v", err)
+	}
+	if m.file != nil {
+		m.file.Close()
+		if err := m.fs.Remove(m.dir + "/" + fileName(m.number)); err != nil {
+			f.Close()
+			return fmt.Errorf("manifest: %v", err)
+		}
+	}
+	m.file, m.seq, m.size, m.number = f, 1, size, m.number+1
+	return nil
+}
+
+// writeSnapshot writes and syncs a file of the state alone. What it cannot
+// write it removes.
+func (m *Manifest) writeSnapshot(name string) (vfs.File, int64, error) {
+	if err := m.fs.Remove(name); err != nil && !errors.Is(err, vfs.ErrNotExist) {
+		return nil, 0, err
+	}
+	f, err := m.fs.Create(name, vfs.OpenOptions{})
+	if err != nil {
+		return nil, 0, err
 	}
 	e := m.state.snapshot()
 	buf := encodeEdit(1, e.ops)
 	if _, err = f.WriteAt(buf, 0); err == nil {
 		err = f.Sync()
 	}
-	if err == nil {
-		err = m.fs.Rename(tmp, name)
-	}
-	if err == nil {
-		err = m.fs.SyncDir(m.dir)
-	}
 	if err != nil {
 		f.Close()
-		return fmt.Errorf("manifest: %w", err)
-	}
-	if m.file != nil {
-		m.file.Close()
-		if err := m.fs.Remove(m.dir + "/" + fileName(m.number)); err != nil {
-			f.Close()
-			return fmt.Errorf("manifest: %w", err)
+		if rerr := m.fs.Remove(name); rerr != nil {
+			err = fmt.Errorf("%w (%v)", err, rerr)
 		}
+		return nil, 0, err
 	}
-	m.file, m.seq, m.size, m.number = f, 1, int64(len(buf)), m.number+1
-	return nil
+	return f, int64(len(buf)), nil
 }
 
 // encodeEdit returns both copies.
@@ -258,7 +273,8 @@ func (m *Manifest) Apply(e *Edit) error {
 	m.state = next
 	m.mu.Unlock()
 	if m.size > rewriteAt {
-		if err := m.begin(); err != nil {
+		// On a full disk the edits go on where they are.
+		if err := m.begin(); err != nil && !errors.Is(err, vfs.ErrNoSpace) {
 			m.failed = fmt.Errorf("%w (%w)", ErrFailed, err)
 			return m.failed
 		}

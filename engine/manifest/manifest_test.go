@@ -279,6 +279,48 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestRewriteOnFullDisk grows a manifest while there is no place for a new
+// file: it goes on in the old one until there is.
+func TestRewriteOnFullDisk(t *testing.T) {
+	mem := vfs.NewMem()
+	if err := mem.MkdirAll("/m"); err != nil {
+		t.Fatal(err)
+	}
+	fs := vfs.NewFault(mem, nil)
+	m := mustOpen(t, fs)
+	full := fs.Add(vfs.Rule{Ops: vfs.OpsOf(vfs.OpCreate), Times: -1, Err: vfs.ErrNoSpace})
+	var last uint64
+	edit := func() {
+		t.Helper()
+		var e Edit
+		e.AddFile(tableA, File{ID: last + 1, Size: 1})
+		if last++; last > 1 {
+			e.RemoveFile(tableA, last-1)
+		}
+		if err := m.Apply(&e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range rewriteAt/(2*page) + 5 {
+		edit()
+	}
+	if m.number != 1 || full.Fired() == 0 {
+		t.Errorf("file %d after %d tries", m.number, full.Fired())
+	}
+	full.Remove()
+	edit()
+	if m.number != 2 {
+		t.Errorf("file %d, want the second", m.number)
+	}
+	want := m.State()
+	m.Close()
+	m = mustOpen(t, mem)
+	defer m.Close()
+	if got := m.State(); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 // FuzzDecode never panics, and what it reads it writes and reads again.
 func FuzzDecode(f *testing.F) {
 	b, _ := written(f)
