@@ -1,0 +1,5 @@
+//go:build long
+
+package ring
+
+const allocateSeeds, allocateNodes = 100, 96

@@ -1,0 +1,5 @@
+//go:build !long
+
+package ring
+
+const allocateSeeds, allocateNodes = 4, 24
