@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/mem"
@@ -260,5 +261,49 @@ func TestMetadataIsCharged(t *testing.T) {
 	e.Close()
 	if now := e.metadata.Used(); now != 0 {
 		t.Errorf("%d bytes are charged for none", now)
+	}
+}
+
+// TestRowGrows updates a row until it is far larger than any record: it is
+// flushed, read and compacted all the same.
+func TestRowGrows(t *testing.T) {
+	o := testOptions(t, vfs.NewMem(), "/d", 1)
+	o.SegmentSize, o.Sync = 32<<20, commitlog.Periodic
+	e := mustOpen(t, o)
+	rnd := rand.NewSeeded(1)
+	value := make([]byte, 12<<20)
+	update := func(column schema.ColumnID) {
+		for at := 0; at < len(value); at += 4096 {
+			binary.LittleEndian.PutUint64(value[at:], rnd.Uint64())
+		}
+		var b mutation.Builder
+		k := keyOf("p")
+		b.Begin(nil, mutation.Header{Table: table0, Timestamp: 1, Token: k.Token, Key: k.Key})
+		b.BeginRow(ck(1))
+		b.Cell(mutation.Cell{Column: column, Timestamp: 1, Value: value})
+		b.EndRow()
+		apply(t, e, b.Finish())
+	}
+	check := func(cells int) {
+		t.Helper()
+		if got := dump(t, e, 0, "p"); len(got) != cells {
+			t.Fatalf("%d cells, want %d", len(got), cells)
+		}
+	}
+	for column := range schema.ColumnID(3) {
+		update(3 + column)
+	}
+	check(3)
+	flush(t, e)
+	check(3)
+	update(6)
+	flush(t, e)
+	compact(t, e)
+	if s := tableStats(t, e); s.Files != 1 {
+		t.Errorf("%d files", s.Files)
+	}
+	check(4)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -54,6 +54,9 @@ func (m *blockMeta) timestamp(ts int64) {
 }
 
 func (b *builder) reset() {
+	if cap(b.heap) > keepBlock {
+		b.heap, b.out = nil, nil
+	}
 	b.heap, b.parts, b.entries = b.heap[:0], b.parts[:0], b.entries[:0]
 	b.keyPre, b.clusPre = 0, 0
 	b.size = blockHeader + 2*deletionLen + blockPad

@@ -92,7 +92,7 @@ func (c *compressor) compress(raw []byte) (Codec, []byte) {
 }
 
 func (c *compressor) grow(n int) {
-	if cap(c.dst) < n {
+	if cap(c.dst) < n || cap(c.dst) > keepBlock {
 		c.dst = make([]byte, 0, n)
 	}
 }

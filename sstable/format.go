@@ -54,28 +54,30 @@ type section struct {
 }
 
 const (
-	blockWide         = 1 << 0 // offsets of 4 bytes, else 2
-	blockOneEach      = 1 << 1 // partition i has the one entry i
-	blockContinues    = 1 << 2 // the first partition began in an earlier block
-	blockContinued    = 1 << 3 // the last partition goes on in the next block
-	blockOpenStart    = 1 << 4
-	blockOpenEnd      = 1 << 5
-	blockTombstones   = 1 << 6
-	blockExpiring     = 1 << 7
-	blockBoundaries   = 1 << 8
-	blockKnown        = 1<<9 - 1
-	blockHeader       = 48
-	blockPad          = 8
-	deletionLen       = 12
-	partDeletion      = 1 << 0
-	partStatic        = 1 << 1
-	partContinued     = 1 << 2
-	partKnown         = 1<<3 - 1
-	boundaryBefore    = 1 << 0
-	boundaryAfter     = 1 << 1
-	boundaryKnown     = 1<<2 - 1
-	entryBoundary     = 1
-	maxBlockRaw       = 64 << 20
+	blockWide       = 1 << 0 // offsets of 4 bytes, else 2
+	blockOneEach    = 1 << 1 // partition i has the one entry i
+	blockContinues  = 1 << 2 // the first partition began in an earlier block
+	blockContinued  = 1 << 3 // the last partition goes on in the next block
+	blockOpenStart  = 1 << 4
+	blockOpenEnd    = 1 << 5
+	blockTombstones = 1 << 6
+	blockExpiring   = 1 << 7
+	blockBoundaries = 1 << 8
+	blockKnown      = 1<<9 - 1
+	blockHeader     = 48
+	blockPad        = 8
+	deletionLen     = 12
+	partDeletion    = 1 << 0
+	partStatic      = 1 << 1
+	partContinued   = 1 << 2
+	partKnown       = 1<<3 - 1
+	boundaryBefore  = 1 << 0
+	boundaryAfter   = 1 << 1
+	boundaryKnown   = 1<<2 - 1
+	entryBoundary   = 1
+	// maxBlockRaw bounds a decoded block, and half of it an item, which lies in
+	// one. A record is far smaller, but a row grows by every update.
+	maxBlockRaw       = 1 << 30
 	maxRatio          = 4096
 	wideMin           = 3 // blocks of a partition that gets separators
 	wideEntryLen      = 16
@@ -87,6 +89,7 @@ const (
 	defaultMinRatio   = 1.1
 	initialReadAhead  = 32 << 10
 	keepBuffer        = 1 << 20  // a closed iterator keeps no larger buffer
+	keepBlock         = 8 << 20  // nor does a writer between blocks
 	mapMetadata       = 32 << 10 // larger metadata lies off the heap
 	maxReadAhead      = 1 << 20
 	writeBuffer       = 1 << 20
