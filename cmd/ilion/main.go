@@ -37,7 +37,8 @@ func root() *cobra.Command {
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see `%s --help`)", err, cmd.CommandPath())
 	})
-	cmd.AddCommand(serveCommand(), cqlCommand(), benchCommand(), versionCommand())
+	cmd.AddCommand(serveCommand(), cqlCommand(), benchCommand(), demoCommand(), versionCommand())
+	cmd.AddCommand(adminCommands()...)
 	return cmd
 }
 

@@ -24,7 +24,7 @@ var layers = [][]string{
 	{"cluster/single", "cluster/clustertest"},
 	{"internal/session", "internal/admin", "internal/virtual"},
 	{"internal/query"},
-	{"internal/node", "internal/shell", "bench"},
+	{"internal/node", "internal/shell", "internal/demo", "bench"},
 	{"cmd/ilion", "."},
 	{"internal/lint", "internal/clienttest", "internal/proctest", "internal/conformance",
 		"docs/examples/sensors", "docs/examples/profiles", "docs/examples/chat"},

@@ -112,6 +112,8 @@ func (n *Node) serve() error {
 		Ready:   n.ready,
 		Metrics: []prometheus.Collector{n.metrics, syncTimes{n.engine}},
 		Version: n.opts.Version,
+		View:    n.view,
+		Info:    n.info,
 	})
 	if err != nil {
 		return err
