@@ -24,29 +24,15 @@ func newArena(share *mem.Share) *arena {
 }
 
 // Alloc implements memtable.Allocator.
-func (a *arena) Alloc(n int, force bool) []byte {
+func (a *arena) Alloc(n int) []byte {
 	if n <= mem.MaxChunk && n&(n-1) == 0 {
 		if b, ok := a.pool.TryGet(n); ok {
 			return b
 		}
-		if !force {
-			return nil
-		}
 	}
-	if !force {
-		if !a.share.TryReserve(int64(n)) {
-			return nil
-		}
-	} else {
-		a.share.Force(int64(n))
-	}
+	a.share.Force(int64(n))
 	b, err := mem.Map(n)
-	if err != nil {
-		a.share.Release(int64(n))
-		// With force there is no way back: the record is in the log.
-		invariant.Check(!force, "engine: no memory for a logged record: %v", err)
-		return nil
-	}
+	invariant.Check(err == nil, "engine: no memory for a logged record: %v", err)
 	a.mu.Lock()
 	a.own[unsafe.SliceData(b)] = struct{}{}
 	a.mu.Unlock()

@@ -13,27 +13,19 @@ import (
 type Allocator interface {
 	// Alloc returns a chunk of n bytes, aligned to 8; n is a multiple of 4096,
 	// and a power of two up to 2 MiB unless it is for one large value. It need
-	// not be zeroed. If the budget is exhausted it returns nil, unless force is
-	// set.
-	Alloc(n int, force bool) []byte
+	// not be zeroed. It cannot be refused: what asks for it is in the log.
+	Alloc(n int) []byte
 	// Free takes back a chunk that Alloc returned.
 	Free(chunk []byte)
 }
 
 // HeapAllocator allocates from the Go heap: for tests, and under the build
 // tags race and invariants, since the race detector sees nothing elsewhere.
-// Budget is the most that may be in use, in bytes; 0 is no limit.
-type HeapAllocator struct {
-	Budget int64
-	used   atomic.Int64
-}
+type HeapAllocator struct{ used atomic.Int64 }
 
 // Alloc implements Allocator.
-func (h *HeapAllocator) Alloc(n int, force bool) []byte {
-	if h.used.Add(int64(n)) > h.Budget && h.Budget != 0 && !force {
-		h.used.Add(-int64(n))
-		return nil
-	}
+func (h *HeapAllocator) Alloc(n int) []byte {
+	h.used.Add(int64(n))
 	words := make([]uint64, n/8)
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), n)
 }
@@ -79,13 +71,9 @@ func (a *arena) at(r ref) unsafe.Pointer {
 	return unsafe.Add(t[r>>unitBits], uintptr(r&unitMask)*unit)
 }
 
-// grow adds a chunk of n bytes and returns the reference of its start, 0 if
-// the budget is exhausted and force is not set.
-func (a *arena) grow(n int, force bool) (ref, bool) {
-	c := a.alloc.Alloc(n, force)
-	if c == nil {
-		return 0, false
-	}
+// grow adds a chunk of n bytes and returns the reference of its start.
+func (a *arena) grow(n int) ref {
+	c := a.alloc.Alloc(n)
 	a.bytes.Add(int64(len(c)))
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -109,7 +97,7 @@ func (a *arena) grow(n int, force bool) (ref, bool) {
 	copy(t, old)
 	t[i] = unsafe.Pointer(unsafe.SliceData(c))
 	a.table.Store(&t)
-	return ref(i) << unitBits, true
+	return ref(i) << unitBits
 }
 
 // release gives back the chunk that holds r alone.

@@ -10,10 +10,6 @@ import (
 	"github.com/ilion-db/ilion/schema"
 )
 
-// ErrWouldBlock is the answer of TryPut and Reserve if the memory budget is
-// exhausted; nothing was changed.
-var ErrWouldBlock = mutation.ErrWouldBlock
-
 // Observer is told of every row that a record changes, under a lock of the
 // memtable: it must be quick and must not use the memtable.
 type Observer interface {
@@ -90,37 +86,12 @@ func (m *Memtable) Free() {
 // Put applies a record: readers see all of it or nothing. It takes memory over
 // the budget if it has to. An error means that the record is malformed and
 // that nothing was changed.
-func (m *Memtable) Put(r mutation.Record, o Observer) error { return m.put(r, o, false) }
-
-// TryPut is Put that answers ErrWouldBlock, having changed nothing, if the
-// budget is exhausted.
-func (m *Memtable) TryPut(r mutation.Record, o Observer) error { return m.put(r, o, true) }
-
-// Reserve tells whether the budget has room for the record: nil or
-// ErrWouldBlock. What it finds is kept for the record's shard, so a Put that
-// follows stays within the budget unless others come in between.
-func (m *Memtable) Reserve(r mutation.Record) error {
-	s := m.lockShard(r.Token().Ordered())
-	defer s.mu.Unlock()
-	if !s.space.reserve(need(r)) {
-		return ErrWouldBlock
-	}
-	return nil
-}
-
-// need is an upper estimate of the memory that a record takes.
-func need(r mutation.Record) int { return 2*len(r) + 1024 }
-
-func (m *Memtable) put(r mutation.Record, o Observer, try bool) error {
+func (m *Memtable) Put(r mutation.Record, o Observer) error {
 	var sum summary
 	if err := sum.add(r); err != nil {
 		return err
 	}
 	s := m.lockShard(r.Token().Ordered())
-	if try && !s.space.reserve(need(r)) {
-		s.mu.Unlock()
-		return ErrWouldBlock
-	}
 	b := m.body.Load()
 	s.apply(b, r, o, &sum)
 	split := s.space.taken > splitBytes

@@ -434,40 +434,6 @@ func TestManyRangeDeletions(t *testing.T) {
 	}
 }
 
-func TestTryPut(t *testing.T) {
-	alloc := &HeapAllocator{Budget: 64 << 10}
-	m := New(schema.TableID{}, alloc)
-	var p putter
-	value := make([]byte, 1000)
-	n := 0
-	for ; ; n++ {
-		before := dump(m, false)
-		r := p.record(ring.Token(uint64(n)<<56), be(uint64(n)), nil, value, 1)
-		if err := m.TryPut(r, nil); err == nil {
-			continue
-		} else if err != ErrWouldBlock {
-			t.Fatal(err)
-		}
-		if m.Reserve(r) != ErrWouldBlock {
-			t.Fatal("Reserve found room")
-		}
-		if dump(m, false) != before || alloc.Used() > alloc.Budget {
-			t.Fatal("a refused record left something")
-		}
-		if err := m.Put(r, nil); err != nil {
-			t.Fatal(err)
-		}
-		break
-	}
-	if n < 20 {
-		t.Errorf("only %d records in %d bytes", n, alloc.Budget)
-	}
-	m.Free()
-	if alloc.Used() != 0 {
-		t.Errorf("%d bytes not given back", alloc.Used())
-	}
-}
-
 func TestEmpty(t *testing.T) {
 	m := newTest(t)
 	if !m.Empty() || m.Bytes() != 0 || m.Stats() != (Stats{}) || unsafe.Sizeof(*m) > 1024 {

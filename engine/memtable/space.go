@@ -60,9 +60,9 @@ func class(n int) (int, int) {
 // get returns a piece of n bytes, which are not zeroed.
 func (s *space) get(n int) ref {
 	if n > hugePiece {
-		r, _ := s.arena.grow((n+minChunk-1)&^(minChunk-1), true)
+		r := s.arena.grow((n + minChunk - 1) &^ (minChunk - 1))
 		if r == 0 { // 0 names no piece
-			q, _ := s.arena.grow((n+minChunk-1)&^(minChunk-1), true)
+			q := s.arena.grow((n + minChunk - 1) &^ (minChunk - 1))
 			s.arena.release(r)
 			return q
 		}
@@ -75,7 +75,7 @@ func (s *space) get(n int) ref {
 	}
 	units := ref(size / unit)
 	if s.end-s.next < units {
-		s.refill(size, true)
+		s.refill(size)
 	}
 	r := s.next
 	s.next += units
@@ -83,15 +83,12 @@ func (s *space) get(n int) ref {
 }
 
 // refill starts a chunk that has room for size bytes.
-func (s *space) refill(size int, force bool) bool {
+func (s *space) refill(size int) {
 	n := min(max(s.chunk*2, minChunk), maxChunk)
 	for n < size+smallClass {
 		n *= 2
 	}
-	r, ok := s.arena.grow(n, force)
-	if !ok {
-		return false
-	}
+	r := s.arena.grow(n)
 	s.chunk = n
 	s.taken += n
 	s.end = r + ref(n/unit)
@@ -99,21 +96,6 @@ func (s *space) refill(size int, force bool) bool {
 	if r == 0 {
 		s.next = smallClass / unit
 	}
-	return true
-}
-
-// reserve makes sure that n bytes can be had within the budget; false if not.
-func (s *space) reserve(n int) bool {
-	if n > hugePiece {
-		// It comes in chunks of its own; see whether the budget has room.
-		c := s.arena.alloc.Alloc((n+minChunk-1)&^(minChunk-1), false)
-		if c == nil {
-			return false
-		}
-		s.arena.alloc.Free(c)
-		return true
-	}
-	return int(s.end-s.next)*unit >= n || s.refill(n, false)
 }
 
 // retire takes note of a piece that the running transaction unlinks.
