@@ -16,9 +16,9 @@ import (
 var layers = [][]string{
 	{"internal/invariant", "internal/foreign"},
 	{"internal/encoding", "internal/clock", "internal/vfs", "internal/transport", "internal/rand", "internal/mem", "internal/metrics", "internal/fail"},
-	{"ring", "schema", "bloom", "internal/config"},
+	{"ring", "schema", "bloom", "internal/config", "internal/journal"},
 	{"mutation", "cql", "cql/native", "sstable/cache", "cluster/hlc", "cluster/peers"},
-	{"commitlog", "sstable", "engine/memtable", "mutation/mutationtest", "wire"},
+	{"commitlog", "sstable", "engine/memtable", "mutation/mutationtest", "wire", "cluster/hints"},
 	{"compaction", "cluster/metadata", "cql/plan", "engine/manifest", "wire/rpc"},
 	{"engine", "cluster", "cql/exec"},
 	{"cluster/single", "cluster/clustertest"},
