@@ -108,6 +108,7 @@ func (n *Node) serve() error {
 		return err
 	}
 	n.query.OnEvent(n.session.Push)
+	n.cluster.Subscribe(n.query.Announce)
 	n.admin, err = admin.Serve(n.httpListener, admin.Config{
 		Ready:   n.ready,
 		Metrics: []prometheus.Collector{n.metrics, syncTimes{n.engine}},

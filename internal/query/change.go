@@ -10,8 +10,8 @@ import (
 	"github.com/ilion-db/ilion/schema"
 )
 
-// change puts a change of the schema in force and announces it. The event is
-// nil if there is nothing to tell. If the schema has moved since pl was
+// change puts a change of the schema in force. The event is nil if there is
+// nothing to tell. If the schema has moved since pl was
 // compiled, again compiles the statement anew.
 func (p *Processor) change(ctx context.Context, c *call, pl *plan.Plan, again func() (*plan.Plan, error)) (*native.SchemaChange, error) {
 	c.opts.Datacenters = p.datacenters()
@@ -36,9 +36,6 @@ func (p *Processor) change(ctx context.Context, c *call, pl *plan.Plan, again fu
 			return nil, truncateError(s, err)
 		}
 		p.stats.changes.Add(1)
-		if s.Event != nil {
-			p.announce(*s.Event)
-		}
 		return s.Event, nil
 	}
 	return nil, native.ServerError("The statement could not be executed: %v", errMoving)

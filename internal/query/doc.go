@@ -5,6 +5,7 @@
 //	p, err := query.New(query.Config{Cluster: c, Clock: clock.Real, Rand: r, PagingKey: key})
 //	server, err := session.New(session.Config{}, p)
 //	p.OnEvent(server.Push)
+//	c.Subscribe(p.Announce)
 //	...
 //	server.Close()
 //	p.Close()
@@ -48,7 +49,7 @@
 // # Invariants
 //
 // The records of a write are not touched until it has completed. A change of
-// the schema is announced when it is in force. Every error that leaves MapError
+// the schema is announced when it is in force here, whichever node made it. Every error that leaves MapError
 // has a code of the protocol. Nothing waits beyond its request's deadline but
 // changes of the schema.
 //

@@ -38,6 +38,7 @@ func driverDB(t *testing.T) (db *testDB, host string, port int) {
 		t.Fatal(err)
 	}
 	db.OnEvent(s.Push)
+	db.cluster.Subscribe(db.Announce)
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(l) }()
 	t.Cleanup(func() {

@@ -85,12 +85,6 @@ func (p *Processor) Close() error {
 // session server's Push.
 func (p *Processor) OnEvent(push func(*native.Event)) { p.push.Store(&push) }
 
-func (p *Processor) announce(change native.SchemaChange) {
-	if push := p.push.Load(); push != nil {
-		(*push)(&native.Event{Kind: native.SchemaChangeEvents, Schema: change})
-	}
-}
-
 // Schema is the schema in force with the node's own tables.
 func (p *Processor) Schema() *schema.Snapshot {
 	user := p.cluster.Schema()

@@ -40,6 +40,7 @@ func serve(t *testing.T, db *testDB) *wire {
 		t.Fatal(err)
 	}
 	db.OnEvent(s.Push)
+	db.cluster.Subscribe(db.Announce)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
