@@ -21,7 +21,7 @@ func snapshotName(dir string, index uint64) string {
 
 // files are the indexes in the names of a directory, ascending.
 type files struct {
-	logs, snapshots []uint64
+	logs, snapshots, rafts []uint64
 }
 
 func listFiles(fs vfs.FS, dir string) (f files, err error) {
@@ -39,7 +39,11 @@ func listFiles(fs vfs.FS, dir string) (f files, err error) {
 		if i, ok := parseName(n, "snapshot-"); ok {
 			f.snapshots = append(f.snapshots, i)
 		}
+		if i, ok := parseName(n, "raft-"); ok {
+			f.rafts = append(f.rafts, i)
+		}
 	}
+	slices.Sort(f.rafts)
 	slices.Sort(f.logs)
 	slices.Sort(f.snapshots)
 	return f, nil

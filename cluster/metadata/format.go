@@ -7,8 +7,6 @@ import (
 	"fmt"
 
 	"github.com/ilion-db/ilion/internal/encoding"
-	"github.com/ilion-db/ilion/ring"
-	"github.com/ilion-db/ilion/schema"
 )
 
 const (
@@ -60,8 +58,9 @@ func (e *CorruptError) Unwrap() error { return ErrCorrupt }
 
 // Kinds of entries. On disk, never renumber.
 const (
-	kindSchema uint16 = 1
-	kindMember uint16 = 2
+	kindSchema  uint16 = 1
+	kindMember  uint16 = 2
+	kindCommand uint16 = 3
 
 	flagRequired uint16 = 1
 )
@@ -183,125 +182,20 @@ func readLogHeader(file string, p []byte) (generation uint16, at position, err e
 	if encoding.CRC32C(p[:60]) != binary.LittleEndian.Uint32(p[60:]) {
 		return 0, at, &CorruptError{file, 0, "checksum of the header"}
 	}
-	return readHead(file, p)
+	generation, at, _, err = readHead(file, p, formatVersion)
+	return generation, at, err
 }
 
-// readHead decodes a head whose checksum is right.
-func readHead(file string, p []byte) (generation uint16, at position, err error) {
-	if v := binary.LittleEndian.Uint16(p[8:]); v != formatVersion {
-		return 0, at, fmt.Errorf("%w: %s has version %d", ErrUnknownFeature, file, v)
+// readHead decodes a head whose checksum is right, of a version up to newest.
+func readHead(file string, p []byte, newest uint16) (generation uint16, at position, version uint16, err error) {
+	version = binary.LittleEndian.Uint16(p[8:])
+	if version == 0 || version > newest {
+		return 0, at, 0, fmt.Errorf("%w: %s has version %d", ErrUnknownFeature, file, version)
 	}
 	if f := binary.LittleEndian.Uint16(p[10:]); f != 0 {
-		return 0, at, fmt.Errorf("%w: %s needs features %#x", ErrUnknownFeature, file, f)
+		return 0, at, 0, fmt.Errorf("%w: %s needs features %#x", ErrUnknownFeature, file, f)
 	}
 	at.index = binary.LittleEndian.Uint64(p[16:])
 	copy(at.hash[:], p[24:])
-	return uint16(binary.LittleEndian.Uint32(p[12:])), at, nil
-}
-
-// state is what the entries up to a position add up to. Immutable.
-type state struct {
-	generation uint16
-	at         position
-	schema     *schema.Snapshot
-	members    []Member
-}
-
-func (s *state) epoch() uint64 { return uint64(s.generation)<<48 | s.at.index }
-
-func appendSnapshot(dst []byte, s *state) []byte {
-	start := len(dst)
-	dst = appendHead(dst, snapshotMagic, s.generation, s.at)
-	dst = appendBlock(dst, schema.AppendSnapshot(nil, s.schema))
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(s.members)))
-	for _, m := range s.members {
-		dst = appendBlock(dst, appendMember(nil, m))
-	}
-	return binary.LittleEndian.AppendUint32(dst, encoding.CRC32C(dst[start:]))
-}
-
-func appendBlock(dst, p []byte) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(p)))
-	return append(dst, p...)
-}
-
-func readSnapshot(file string, p []byte) (*state, error) {
-	body := len(p) - 4
-	if body < snapshotFixed || string(p[:8]) != snapshotMagic {
-		return nil, &CorruptError{file, 0, "not a metadata snapshot"}
-	}
-	if encoding.CRC32C(p[:body]) != binary.LittleEndian.Uint32(p[body:]) {
-		return nil, &CorruptError{file, int64(body), "checksum"}
-	}
-	generation, at, err := readHead(file, p)
-	if err != nil {
-		return nil, err
-	}
-	s := &state{generation: generation, at: at}
-	r := encoding.NewReader(p[snapshotFixed:body])
-	if s.schema, err = schema.DecodeSnapshot(r.Take(int(r.U32()))); err != nil {
-		return nil, fmt.Errorf("metadata: %s: %w", file, err)
-	}
-	for range min(r.U32(), uint32(len(p))) {
-		m, err := decodeMember(r.Take(int(r.U32())))
-		if err != nil {
-			return nil, fmt.Errorf("metadata: %s: %w", file, err)
-		}
-		s.members = append(s.members, m)
-	}
-	if r.Err() != nil || r.Len() != 0 {
-		return nil, &CorruptError{file, int64(snapshotFixed + r.Offset()), "length"}
-	}
-	return s, nil
-}
-
-// Member is a node of the cluster.
-type Member struct {
-	HostID   [16]byte
-	DC, Rack string
-	Tokens   []ring.Token
-}
-
-func appendMember(dst []byte, m Member) []byte {
-	dst = appendField(dst, 1, m.HostID[:])
-	dst = appendField(dst, 2, []byte(m.DC))
-	dst = appendField(dst, 3, []byte(m.Rack))
-	for _, t := range m.Tokens {
-		dst = appendField(dst, 4, binary.LittleEndian.AppendUint64(nil, uint64(t)))
-	}
-	return dst
-}
-
-func appendField(dst []byte, num uint64, payload []byte) []byte {
-	dst = binary.AppendUvarint(dst, num<<1|1)
-	return encoding.AppendBytes(dst, payload)
-}
-
-func decodeMember(p []byte) (m Member, err error) {
-	r := encoding.NewReader(p)
-	for r.Len() > 0 {
-		head := r.Uvarint()
-		v := encoding.NewReader(r.Bytes())
-		switch head >> 1 {
-		case 1:
-			copy(m.HostID[:], v.Take(16))
-		case 2:
-			m.DC = string(v.Rest())
-		case 3:
-			m.Rack = string(v.Rest())
-		case 4:
-			m.Tokens = append(m.Tokens, ring.Token(v.U64()))
-		default:
-			if head&1 != 0 {
-				return m, fmt.Errorf("%w: field %d of a member", ErrUnknownFeature, head>>1)
-			}
-		}
-		if v.Err() != nil {
-			r.Fail(v.Err())
-		}
-	}
-	if r.Err() != nil {
-		return m, fmt.Errorf("%w: member: %v", ErrCorrupt, r.Err())
-	}
-	return m, nil
+	return uint16(binary.LittleEndian.Uint32(p[12:])), at, version, nil
 }

@@ -77,14 +77,14 @@ func FuzzSealed(f *testing.F) {
 	for i := range 2 {
 		s, _ = s.Apply(keyspace(i), uint64(i+1))
 	}
-	f.Add(appendSnapshot(nil, &state{schema: s, members: []Member{{DC: "a", Rack: "r", Tokens: []ring.Token{1, -1}}}}))
+	f.Add(appendSnapshot(nil, &State{Schema: s, Members: []Member{{DC: "a", Rack: "r", Tokens: []ring.Token{1, -1}}}}))
 	f.Add(appendIdentity(nil, &Identity{ClusterName: "c", FormatLevel: 1}))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		p = sealed(p)
 		if s, err := readSnapshot("f", p); err == nil {
 			again, err := readSnapshot("f", appendSnapshot(nil, s))
-			if err != nil || again.at != s.at || again.generation != s.generation ||
-				again.schema.Version != s.schema.Version || !reflect.DeepEqual(again.members, s.members) {
+			if err != nil || again.at != s.at || again.Generation != s.Generation ||
+				again.Schema.Version != s.Schema.Version || !reflect.DeepEqual(again.Members, s.Members) {
 				t.Fatalf("%+v became %+v, %v", s, again, err)
 			}
 		} else if !refused(err) {

@@ -4,67 +4,67 @@ import (
 	"fmt"
 
 	"github.com/ilion-db/ilion/internal/vfs"
-	"github.com/ilion-db/ilion/schema"
 )
 
 // recover loads the newest good snapshot, replays the logs after it and leaves
 // the last one open for writing.
-func (l *single) recover() error {
-	f, err := listFiles(l.fs, l.dir)
+func (h *history) recover(generation uint16) (*State, error) {
+	f, err := listFiles(h.fs, h.dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s, bad, err := l.loadSnapshot(f.snapshots)
+	s, bad, err := h.loadSnapshot(f.snapshots, generation)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s, err = l.replay(s, f.logs)
+	s, err = h.replay(s, f.logs)
 	if err != nil {
 		if bad != nil {
-			return bad
+			return nil, bad
 		}
-		return err
+		return nil, err
 	}
-	l.state.Store(s)
-	if l.opts.Generation > s.generation {
-		s = &state{generation: l.opts.Generation, at: s.at, schema: s.schema, members: s.members}
-		l.state.Store(s)
-		if l.file != nil {
-			if err := l.compact(s); err != nil {
-				return fmt.Errorf("metadata: start generation %d: %w", s.generation, err)
+	if generation > s.Generation {
+		raised := *s
+		raised.Generation = generation
+		raised.seal()
+		s = &raised
+		if h.file != nil {
+			if err := h.compact(s); err != nil {
+				return nil, fmt.Errorf("metadata: start generation %d: %w", s.Generation, err)
 			}
 		}
 	}
 	if bad != nil {
-		if err := l.repair(s, f.snapshots, bad); err != nil {
-			return err
+		if err := h.repair(s, f.snapshots, bad); err != nil {
+			return nil, err
 		}
 	}
-	if l.file != nil {
-		return nil
+	if h.file != nil {
+		return s, nil
 	}
-	if l.file, err = l.create(s); err != nil {
-		return fmt.Errorf("metadata: make the log: %w", err)
+	if h.file, err = h.create(s); err != nil {
+		return nil, fmt.Errorf("metadata: make the log: %w", err)
 	}
-	l.size = logHeaderLen
-	return nil
+	h.size = logHeaderLen
+	return s, nil
 }
 
 // repair replaces snapshots that could not be read, of which bad was the
 // newest, by a new one.
-func (l *single) repair(s *state, indexes []uint64, bad error) error {
-	l.opts.Warn(fmt.Sprintf("%v; made again from the log", bad))
-	if err := l.compact(s); err != nil {
+func (h *history) repair(s *State, indexes []uint64, bad error) error {
+	h.warn(fmt.Sprintf("%v; made again from the log", bad))
+	if err := h.compact(s); err != nil {
 		return fmt.Errorf("metadata: make the snapshot again: %w", err)
 	}
 	for _, i := range indexes {
-		name := snapshotName(l.dir, i)
-		p, err := vfs.ReadFile(l.fs, name, maxSnapshot)
+		name := snapshotName(h.dir, i)
+		p, err := vfs.ReadFile(h.fs, name, maxSnapshot)
 		if err != nil {
 			continue // removed by compact
 		}
 		if _, err := readSnapshot(name, p); err != nil {
-			if err := l.fs.Remove(name); err != nil {
+			if err := h.fs.Remove(name); err != nil {
 				return fmt.Errorf("metadata: %w", err)
 			}
 		}
@@ -74,10 +74,10 @@ func (l *single) repair(s *state, indexes []uint64, bad error) error {
 
 // loadSnapshot returns the newest snapshot that is good, else the empty state,
 // and the error of the newest if that is not it.
-func (l *single) loadSnapshot(indexes []uint64) (s *state, bad, err error) {
+func (h *history) loadSnapshot(indexes []uint64, generation uint16) (s *State, bad, err error) {
 	for i := len(indexes) - 1; i >= 0; i-- {
-		name := snapshotName(l.dir, indexes[i])
-		p, err := vfs.ReadFile(l.fs, name, maxSnapshot)
+		name := snapshotName(h.dir, indexes[i])
+		p, err := vfs.ReadFile(h.fs, name, maxSnapshot)
 		if err != nil {
 			return nil, nil, fmt.Errorf("metadata: %w", err)
 		}
@@ -92,11 +92,11 @@ func (l *single) loadSnapshot(indexes []uint64) (s *state, bad, err error) {
 			bad = err
 		}
 	}
-	return &state{generation: l.opts.Generation, schema: schema.NewSnapshot()}, bad, nil
+	return newState(generation), bad, nil
 }
 
 // replay applies the logs that continue s. The last one stays open.
-func (l *single) replay(s *state, logs []uint64) (*state, error) {
+func (h *history) replay(s *State, logs []uint64) (*State, error) {
 	start := 0
 	for i, index := range logs {
 		if index <= s.at.index {
@@ -106,9 +106,9 @@ func (l *single) replay(s *state, logs []uint64) (*state, error) {
 	for i, index := range logs[start:] {
 		last := start+i == len(logs)-1
 		if index > s.at.index {
-			return nil, &CorruptError{logName(l.dir, index), 16, fmt.Sprintf("entries %d to %d are missing", s.at.index+1, index)}
+			return nil, &CorruptError{logName(h.dir, index), 16, fmt.Sprintf("entries %d to %d are missing", s.at.index+1, index)}
 		}
-		next, err := l.replayFile(s, index, last)
+		next, err := h.replayFile(s, index, last)
 		if err != nil {
 			return nil, err
 		}
@@ -117,15 +117,15 @@ func (l *single) replay(s *state, logs []uint64) (*state, error) {
 	if len(logs) == 0 && s.at.index != 0 {
 		// A snapshot is followed by its log; only a crash between the two, whose
 		// log before is still there, leaves it alone.
-		return nil, &CorruptError{snapshotName(l.dir, s.at.index), 0, "the log is missing"}
+		return nil, &CorruptError{snapshotName(h.dir, s.at.index), 0, "the log is missing"}
 	}
 	return s, nil
 }
 
 // replayFile applies the entries of one log that are after s.
-func (l *single) replayFile(s *state, index uint64, last bool) (*state, error) {
-	name := logName(l.dir, index)
-	p, err := vfs.ReadFile(l.fs, name, maxLogSize)
+func (h *history) replayFile(s *State, index uint64, last bool) (*State, error) {
+	name := logName(h.dir, index)
+	p, err := vfs.ReadFile(h.fs, name, maxLogSize)
 	if err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
@@ -145,6 +145,7 @@ func (l *single) replayFile(s *state, index uint64, last bool) (*state, error) {
 			}
 			break
 		}
+		start := off
 		off = markOffset(off + size)
 		rest := p[min(off, len(p)):]
 		if marked = readMark(rest, e.index); marked {
@@ -161,12 +162,14 @@ func (l *single) replayFile(s *state, index uint64, last bool) (*state, error) {
 			}
 			continue
 		}
-		if s, err = s.apply(&e, generation); err != nil {
+		if s, err = h.follow(s, &e, generation, p[start:start+size]); err != nil {
 			return nil, fmt.Errorf("metadata: %s: entry %d: %w", name, e.index, err)
 		}
 	}
-	if last {
-		err = l.openTail(name, off, n, marked, at.index)
+	// A crash while a snapshot from a peer was installed leaves a log that ends
+	// before it: a new one begins.
+	if last && at.index >= s.at.index {
+		err = h.openTail(name, off, n, marked, at.index)
 	}
 	return s, err
 }
@@ -184,24 +187,24 @@ func torn(p []byte) bool {
 
 // openTail opens the last log for writing at off, cuts off a torn entry and
 // marks a last entry that has no mark.
-func (l *single) openTail(name string, off, n int, marked bool, index uint64) error {
-	f, err := l.fs.OpenRW(name, vfs.OpenOptions{})
+func (h *history) openTail(name string, off, n int, marked bool, index uint64) error {
+	f, err := h.fs.OpenRW(name, vfs.OpenOptions{})
 	if err != nil {
 		return fmt.Errorf("metadata: %w", err)
 	}
-	l.file, l.size, l.entries = f, int64(off), n
+	h.file, h.size, h.entries = f, int64(off), n
 	size, err := f.Size()
-	if err == nil && size > l.size {
-		l.opts.Warn(fmt.Sprintf("metadata: %s: cut %d bytes of an entry that was never acknowledged", name, size-l.size))
-		if err = f.Truncate(l.size); err == nil {
+	if err == nil && size > h.size {
+		h.warn(fmt.Sprintf("metadata: %s: cut %d bytes of an entry that was never acknowledged", name, size-h.size))
+		if err = f.Truncate(h.size); err == nil {
 			err = f.Sync()
 		}
 	}
 	if err == nil && !marked {
-		err = l.write(appendMark(nil, index))
+		err = h.write(appendMark(nil, index))
 	}
 	if err != nil {
-		l.file = nil
+		h.file = nil
 		return fmt.Errorf("metadata: %s: %w", name, joinClose(err, f))
 	}
 	return nil
@@ -214,27 +217,17 @@ func joinClose(err error, f vfs.File) error {
 	return err
 }
 
-// apply is the state after an entry.
-func (s *state) apply(e *entry, generation uint16) (*state, error) {
-	next := &state{generation: generation, at: position{e.index, e.hash}, schema: s.schema, members: s.members}
-	switch e.kind {
-	case kindSchema:
-		c, err := schema.DecodeChange(e.payload)
-		if err != nil {
-			return nil, err
-		}
-		next.schema, err = s.schema.Apply(c, next.epoch())
-		return next, err
-	case kindMember:
-		m, err := decodeMember(e.payload)
-		if err != nil {
-			return nil, err
-		}
-		next.members = withMember(s.members, m)
-		return next, nil
+// follow is the state after an entry of a file of that generation.
+func (h *history) follow(s *State, e *entry, generation uint16, whole []byte) (*State, error) {
+	if generation > s.Generation {
+		raised := *s
+		raised.Generation = generation
+		s = &raised
 	}
-	if e.flags&flagRequired != 0 {
-		return nil, fmt.Errorf("%w: entry of kind %d", ErrUnknownFeature, e.kind)
+	before := s.at
+	s, _, err := s.apply(e)
+	if err == nil {
+		h.remember(before, e.index, whole)
 	}
-	return next, nil
+	return s, err
 }
