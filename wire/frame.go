@@ -12,17 +12,17 @@ const (
 	Version = 1
 	// HeaderSize is the size of a Header in bytes.
 	HeaderSize = 16
-	// checkSize is the size of the checksum that ends a frame.
-	checkSize = 4
+	// CheckSize is the size of the checksum that ends a frame.
+	CheckSize = 4
 	// FrameOverhead is the most that a frame adds to its body, in bytes.
-	FrameOverhead = HeaderSize + maxPrologue + checkSize
+	FrameOverhead = HeaderSize + MaxPrologue + CheckSize
 	// MaxBody is the largest body in bytes; what is larger is sent in pages.
 	MaxBody = 16<<20 + 64<<10
 	// MaxHelloFrame bounds the frames that open a connection, in bytes after
 	// their header.
 	MaxHelloFrame = 4 << 10
-	maxLength     = MaxBody + maxPrologue + checkSize
-	minLength     = 1 + checkSize
+	maxLength     = MaxBody + MaxPrologue + CheckSize
+	minLength     = 1 + CheckSize
 )
 
 // Flags of a frame. On the wire, never renumber.
@@ -107,7 +107,7 @@ const (
 
 const (
 	maxTrace    = 64
-	maxPrologue = 10 + 6 + 2 + maxTrace + 1
+	MaxPrologue = 10 + 6 + 2 + maxTrace + 1
 )
 
 // Append appends the encoded prologue.
@@ -164,7 +164,7 @@ func ParsePayload(b []byte, p *Prologue) (body []byte, err error) {
 	if len(b) < minLength {
 		return nil, corrupt("frame", "%d bytes", len(b))
 	}
-	n := len(b) - checkSize
+	n := len(b) - CheckSize
 	if got, want := encoding.CRC32C(b[:n]), binary.LittleEndian.Uint32(b[n:]); got != want {
 		return nil, corrupt("frame", "its checksum is %08x, its bytes make %08x", want, got)
 	}

@@ -43,13 +43,13 @@ var seams = []seam{
 		what:  "system calls",
 		path:  regexp.MustCompile(`^(syscall|golang\.org/x/sys/unix)$`),
 		use:   regexp.MustCompile(`.`),
-		homes: append([]string{"internal/vfs", "internal/mem", "internal/transport", "internal/session"}, clients...), // a session reads its socket raw
+		homes: append([]string{"internal/vfs", "internal/mem", "internal/transport", "internal/session", "wire/rpc"}, clients...), // these read their sockets raw
 	},
 	{
 		what:  "sockets",
 		path:  regexp.MustCompile(`^(net|crypto/tls|net/http)$`),
 		use:   regexp.MustCompile(`^(Listen.*|Dial.*|FileListener|FileConn|NewListener|Serve|ServeTLS|Get|Post|PostForm|Head|DefaultClient|Lookup.*|Resolve.*)$`),
-		homes: append([]string{"internal/transport", "internal/session", "internal/admin", "internal/node"}, clients...),
+		homes: append([]string{"internal/transport", "internal/session", "wire/rpc", "internal/admin", "internal/node"}, clients...),
 	},
 	{
 		// A generator that is seeded by hand is no global.

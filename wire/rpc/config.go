@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/metrics"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/internal/transport"
 	"github.com/ilion-db/ilion/wire"
@@ -20,9 +21,13 @@ type Config struct {
 	Rand      *rand.Source
 	// Log is slog.Default by default.
 	Log *slog.Logger
+	// Metrics gets the endpoint's counters, if not nil.
+	Metrics *metrics.Registry
 
+	// Purpose is that of connections to peers (wire.PurposePeer).
+	Purpose wire.Purpose
 	// Hello says who this node is on a connection for the purpose; Purpose,
-	// Lane, Now, Nonce and Features are filled in.
+	// Lane, Instance, Now, Nonce and Features are filled in.
 	Hello func(purpose wire.Purpose) wire.Hello
 	// Check may refuse the other side of a connection, known by its hello and
 	// address, after the key is proved and wire.Hello.Compatible found nothing
@@ -61,8 +66,11 @@ type Limits struct {
 	// InFlight bounds the unanswered requests of a connection (65,536).
 	InFlight int
 	// InputBytes bounds the input that a connection's unanswered requests hold
-	// (32 MiB): beyond it the connection is not read.
+	// (32 MiB).
 	InputBytes int64
+	// TotalInputBytes is the same for all connections together (256 MiB). What
+	// comes beyond either is answered wire.CodeOverloaded.
+	TotalInputBytes int64
 	// Connections bounds those accepted (8,192); more are closed.
 	Connections int
 	// Heartbeat is how long a connection may be silent before the other side is
@@ -91,10 +99,14 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Purpose == 0 {
+		c.Purpose = wire.PurposePeer
+	}
 	l := &c.Limits
 	orDefault(&l.QueueBytes, 8<<20)
 	orDefault(&l.InFlight, 1<<16)
 	orDefault(&l.InputBytes, 32<<20)
+	orDefault(&l.TotalInputBytes, 256<<20)
 	orDefault(&l.Connections, 8192)
 	orDefault(&l.Heartbeat, 500*time.Millisecond)
 	orDefault(&l.HelloTimeout, 5*time.Second)

@@ -1,0 +1,184 @@
+package rpc
+
+import (
+	"errors"
+	"net"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/ilion-db/ilion/wire"
+)
+
+// state of a connection.
+type state uint8
+
+const (
+	dialing state = iota // frames are kept until it is open
+	open
+	dead
+)
+
+// conn is a connection of either side. Its reader is one goroutine, which also
+// owns it; a writer goroutine exists while there is something to write.
+type conn struct {
+	e        *Endpoint
+	accepted bool
+	lane     *lane // of a peer's connection that was dialed here
+
+	// Set before the state becomes open.
+	nc     net.Conn
+	raw    syscall.RawConn // nil if nc is no socket
+	remote string
+	other  wire.Hello
+	patience
+
+	mu    sync.Mutex // protects what follows; wheel.mu is taken under it
+	state state
+	cause error // why it is dead
+	calls callTable
+	out   output
+
+	in input
+
+	writeFn func()
+
+	received atomic.Uint64 // times that input came
+	written  atomic.Uint64 // writes that ended
+	inWrite  atomic.Bool
+	packs    atomic.Bool  // large bodies are compressed
+	inflight atomic.Int64 // requests not yet answered
+	held     atomic.Int64 // bytes of chunks
+	sent     atomic.Bool  // a packet, since the last tick
+
+	pulse pulse
+}
+
+func (e *Endpoint) newConn() *conn {
+	c := &conn{e: e}
+	c.writeFn = c.writeLoop
+	c.in.init(c)
+	return c
+}
+
+// charge counts bytes of input held.
+func (c *conn) charge(n int64) {
+	c.held.Add(n)
+	c.e.held.Add(n)
+}
+
+// opened makes a connection usable whose hellos are exchanged: what was queued
+// meanwhile goes out. False means that it is dead already.
+func (c *conn) opened(nc net.Conn, other *wire.Hello) bool {
+	c.nc, c.other, c.remote = nc, *other, nc.RemoteAddr().String()
+	if s, ok := nc.(syscall.Conn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			c.raw = raw
+		}
+	}
+	c.packs.Store(other.Features&wire.FeatureLZ4 != 0 && other.Lane == uint8(Bulk))
+	c.patience = patienceOf(other.Purpose)
+	c.mu.Lock()
+	if c.state == dead {
+		c.mu.Unlock()
+		nc.Close()
+		return false
+	}
+	c.state = open
+	start := c.wantsWriter()
+	c.mu.Unlock()
+	c.e.addConn(c)
+	if start {
+		go c.writeFn()
+	}
+	return true
+}
+
+// fail ends the connection: calls get err, what was not sent is dropped. It
+// may be called more than once and from any goroutine.
+func (c *conn) fail(err error) {
+	c.mu.Lock()
+	if c.state == dead {
+		c.mu.Unlock()
+		return
+	}
+	was := c.state
+	c.state, c.cause = dead, err
+	calls := c.calls.takeAll()
+	c.out.drop()
+	if c.in.waiting {
+		c.in.waiting = false
+		c.in.room <- struct{}{}
+	}
+	c.mu.Unlock()
+	if was == open {
+		c.nc.Close()
+		c.e.removeConn(c)
+	}
+	for _, k := range calls {
+		c.finish(k, &Answer{Err: err})
+	}
+}
+
+// finish tells a call that was taken from the table what came of it.
+func (c *conn) finish(k *call, a *Answer) {
+	if k.due != 0 {
+		c.e.wheel.remove(k)
+	}
+	r := k.r
+	k.recycle()
+	r.Receive(a)
+}
+
+// take removes the call of a stream from the table.
+func (c *conn) take(stream uint32) *call {
+	c.mu.Lock()
+	k := c.calls.take(stream)
+	c.mu.Unlock()
+	return k
+}
+
+// expire ends the call of a stream whose deadline has passed.
+func (c *conn) expire(stream uint32) {
+	if k := c.take(stream); k != nil {
+		c.e.stats.Expired.Add(1)
+		c.finish(k, &Answer{Err: ErrDeadline})
+	}
+}
+
+// run reads until the connection ends, and tells why.
+func (c *conn) run() (err error) {
+	for err == nil {
+		if err = c.fill(); err == nil {
+			err = c.turn()
+		}
+	}
+	c.in.release()
+	return err
+}
+
+// failure is what callers are told when a connection ends because of err.
+func (e *Endpoint) failure() error {
+	if e.ctx.Err() != nil {
+		return ErrClosed
+	}
+	return ErrPeerDown
+}
+
+var (
+	errPanic = errors.New("rpc: a handler panicked")
+	errStuck = errors.New("rpc: a write took too long")
+)
+
+// recovered turns a panic of a handler or receiver into the end of the
+// connection: what it left behind is unknown.
+func (c *conn) recovered(err *error) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	c.e.stats.Panics.Add(1)
+	c.e.cfg.Log.Error("a handler panicked; its connection is closed", "panic", p, "peer", c.remote, "stack", string(debug.Stack()))
+	*err = errPanic
+}

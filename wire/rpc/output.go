@@ -1,0 +1,276 @@
+package rpc
+
+import (
+	"runtime"
+
+	"github.com/ilion-db/ilion/internal/encoding"
+	"github.com/ilion-db/ilion/wire"
+	"github.com/valyala/bytebufferpool"
+)
+
+const (
+	// batchSize is how many bytes of small frames share a buffer.
+	batchSize = 64 << 10
+	// ownSize is the size from which a frame has its own buffer, filled outside
+	// of the lock.
+	ownSize = 32 << 10
+	// firstBuffer is the room of a buffer at first.
+	firstBuffer = 4 << 10
+	// compressSize is the size from which bodies on the bulk lane are compressed.
+	compressSize = 4 << 10
+	// writeSize bounds one write, so that the progress of a large one is seen.
+	writeSize = 1 << 20
+)
+
+// output is what waits to be written. The connection's mutex protects it.
+type output struct {
+	queue []*bytebufferpool.ByteBuffer
+	spare []*bytebufferpool.ByteBuffer // the other queue, owned by the writer
+	bytes int                          // in queue and in the writer's hands
+	// writing means that somebody is the writer: nobody else writes.
+	writing bool
+	// corked means that the reader writes at the end of its turn.
+	corked bool
+	// alone means that the last buffer of queue takes no more frames.
+	alone bool
+}
+
+// wants tells whether a writer has to be started, and makes the caller it.
+func (o *output) wants() bool {
+	if o.writing || len(o.queue) == 0 || o.corked && o.bytes < batchSize {
+		return false
+	}
+	o.writing = true
+	return true
+}
+
+// room returns the buffer that the next n bytes belong into.
+func (o *output) room(n int) *bytebufferpool.ByteBuffer {
+	if last := len(o.queue) - 1; last >= 0 && !o.alone && len(o.queue[last].B)+n <= batchSize {
+		return o.queue[last]
+	}
+	b := getBuffer(&outputPool, max(n, firstBuffer))
+	o.queue = append(o.queue, b)
+	o.alone = false
+	return b
+}
+
+// drop forgets what no writer has taken.
+func (o *output) drop() {
+	for i, b := range o.queue {
+		o.bytes -= len(b.B)
+		putBuffer(&outputPool, b)
+		o.queue[i] = nil
+	}
+	o.queue = o.queue[:0]
+}
+
+// frame is a message to be encoded.
+type frame struct {
+	op    wire.Op
+	flags wire.Flags
+	pro   wire.Prologue
+	body  []byte
+	parts [][]byte
+	// packed is the compressed body, if not nil.
+	packed *bytebufferpool.ByteBuffer
+}
+
+func (f *frame) bodySize() int {
+	n := len(f.body)
+	for _, p := range f.parts {
+		n += len(p)
+	}
+	return n
+}
+
+// pack compresses the body if that pays.
+func (f *frame) pack() {
+	plain := f.body
+	var joined *bytebufferpool.ByteBuffer
+	if len(f.parts) > 0 {
+		joined = getBuffer(&outputPool, f.bodySize())
+		joined.B = append(joined.B, f.body...)
+		for _, p := range f.parts {
+			joined.B = append(joined.B, p...)
+		}
+		plain = joined.B
+	}
+	packed := getBuffer(&outputPool, len(plain))
+	var ok bool
+	if packed.B, ok = wire.AppendCompressed(packed.B, plain); ok {
+		f.packed = packed
+		f.body, f.parts = packed.B, nil
+		f.flags |= wire.FlagLZ4
+	} else {
+		putBuffer(&outputPool, packed)
+	}
+	if joined != nil {
+		putBuffer(&outputPool, joined)
+	}
+}
+
+// push encodes a frame into the queue. With k it is a request, and k gets its
+// stream; else stream is used. bounded makes it fail if too much is queued
+// already.
+func (c *conn) push(f *frame, stream uint32, k *call, bounded bool) error {
+	if f.bodySize() > wire.MaxBody {
+		return ErrTooLarge
+	}
+	if f.bodySize() >= compressSize && c.packs.Load() {
+		f.pack()
+		if f.packed != nil {
+			defer putBuffer(&outputPool, f.packed)
+		}
+	}
+	var space [wire.MaxPrologue]byte
+	pro := f.pro.Append(space[:0])
+	crc := encoding.UpdateCRC32C(encoding.CRC32C(pro), f.body)
+	for _, p := range f.parts {
+		crc = encoding.UpdateCRC32C(crc, p)
+	}
+	h := wire.Header{
+		Length: uint32(len(pro) + f.bodySize() + wire.CheckSize),
+		Op:     f.op, Flags: f.flags, Stream: stream, Version: wire.Version,
+	}
+	size := wire.HeaderSize + int(h.Length)
+	var own *bytebufferpool.ByteBuffer
+	if size >= ownSize {
+		own = getBuffer(&outputPool, size)
+		own.B = f.appendTo(own.B, pro, crc)
+	}
+	c.mu.Lock()
+	if err := c.admit(size, k, bounded); err != nil {
+		c.mu.Unlock()
+		if own != nil {
+			putBuffer(&outputPool, own)
+		}
+		return err
+	}
+	if k != nil {
+		c.calls.add(k)
+		h.Stream = k.stream
+		if k.due != 0 {
+			c.e.wheel.add(k)
+		}
+	}
+	o := &c.out
+	if own != nil {
+		h.Put(own.B)
+		o.queue = append(o.queue, own)
+		o.alone = true
+	} else {
+		b := o.room(size)
+		start := len(b.B)
+		b.B = f.appendTo(b.B, pro, crc)
+		h.Put(b.B[start:])
+	}
+	o.bytes += size
+	start := c.wantsWriter()
+	c.mu.Unlock()
+	if start {
+		go c.writeFn()
+	}
+	return nil
+}
+
+// admit tells whether a frame may be queued. The mutex is held.
+func (c *conn) admit(size int, k *call, bounded bool) error {
+	switch {
+	case c.state == dead:
+		return c.cause
+	case bounded && c.out.bytes > 0 && c.out.bytes+size > c.e.cfg.Limits.QueueBytes,
+		k != nil && c.calls.count >= c.e.cfg.Limits.InFlight:
+		return ErrBacklog
+	}
+	return nil
+}
+
+// appendTo appends the frame with room for its header.
+func (f *frame) appendTo(dst, pro []byte, crc uint32) []byte {
+	var header [wire.HeaderSize]byte
+	dst = append(dst, header[:]...)
+	dst = append(dst, pro...)
+	dst = append(dst, f.body...)
+	for _, p := range f.parts {
+		dst = append(dst, p...)
+	}
+	return append(dst, byte(crc), byte(crc>>8), byte(crc>>16), byte(crc>>24))
+}
+
+// wantsWriter tells whether the caller has to start the writer, which is then
+// counted. The mutex is held: while the connection is open its owner is counted,
+// so Close waits.
+func (c *conn) wantsWriter() bool {
+	if c.state != open || !c.out.wants() {
+		return false
+	}
+	c.e.wg.Add(1)
+	return true
+}
+
+// writeLoop is the writer goroutine: it lives while there is something to write.
+func (c *conn) writeLoop() {
+	defer c.e.wg.Done()
+	// Whoever is about to send more does so first, and one write takes it all.
+	runtime.Gosched()
+	for c.writeOnce() {
+	}
+}
+
+// writeHere lets the reader write what its turn has made. If more has come
+// meanwhile a goroutine goes on, so that the reader can read.
+func (c *conn) writeHere() {
+	if c.writeOnce() {
+		c.e.wg.Add(1) // by the reader, which is counted
+		go c.writeFn()
+	}
+}
+
+// writeOnce writes what is queued and tells whether there is more. If not, the
+// caller is the writer no longer.
+func (c *conn) writeOnce() (more bool) {
+	c.mu.Lock()
+	o := &c.out
+	bufs := o.queue
+	o.queue, o.alone = o.spare[:0], false
+	c.mu.Unlock()
+	var n int
+	var err error
+	for i, b := range bufs {
+		n += len(b.B)
+		if err == nil {
+			err = c.write(b.B)
+		}
+		putBuffer(&outputPool, b)
+		bufs[i] = nil
+	}
+	c.e.stats.BytesOut.Add(int64(n))
+	if err != nil {
+		c.fail(c.e.failure())
+	}
+	c.mu.Lock()
+	o.spare = bufs[:0]
+	o.bytes -= n
+	if o.writing = len(o.queue) > 0; !o.writing && c.in.waiting {
+		c.in.waiting = false
+		c.in.room <- struct{}{}
+	}
+	more = o.writing
+	c.mu.Unlock()
+	return more
+}
+
+func (c *conn) write(b []byte) error {
+	for len(b) > 0 {
+		c.inWrite.Store(true)
+		n, err := c.nc.Write(b[:min(len(b), writeSize)])
+		c.inWrite.Store(false)
+		c.written.Add(1)
+		if err != nil {
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
