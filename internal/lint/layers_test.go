@@ -18,7 +18,7 @@ var layers = [][]string{
 	{"internal/encoding", "internal/clock", "internal/vfs", "internal/transport", "internal/rand", "internal/mem", "internal/metrics", "internal/fail"},
 	{"ring", "schema", "bloom", "internal/config", "internal/journal"},
 	{"mutation", "cql", "cql/native", "sstable/cache", "cluster/hlc", "cluster/peers"},
-	{"commitlog", "sstable", "engine/memtable", "mutation/mutationtest", "wire", "cluster/hints"},
+	{"commitlog", "sstable", "engine/memtable", "mutation/mutationtest", "wire", "cluster/hints", "cluster/batchlog"},
 	{"compaction", "cluster/metadata", "cql/plan", "engine/manifest", "wire/rpc"},
 	{"engine", "cluster", "cql/exec"},
 	{"cluster/single", "cluster/clustertest"},
