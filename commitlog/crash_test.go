@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -120,7 +121,7 @@ func (r *crashRun) work(l *Log, groups int) error {
 		}
 	}
 	pending.Wait()
-	return l.Sync()
+	return l.Sync(context.Background())
 }
 
 func (w *crashWaiter) initialized() *crashWaiter { w.Init(w); return w }

@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -130,7 +131,7 @@ func TestFailureReachesEverybody(t *testing.T) {
 	if _, err := l.TryAppend(toBytes([]string{"late"}), nil); !errors.Is(err, ErrFailed) {
 		t.Fatalf("after the disk works again: %v", err)
 	}
-	if err := l.Sync(); !errors.Is(err, ErrFailed) {
+	if err := l.Sync(context.Background()); !errors.Is(err, ErrFailed) {
 		t.Fatalf("Sync: %v", err)
 	}
 	if err := l.Close(); !errors.Is(err, ErrFailed) {

@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"context"
 	"time"
 
 	"github.com/ilion-db/ilion/internal/fail"
@@ -196,7 +197,7 @@ func (l *lane) lead() {
 }
 
 // wait makes everything appended before the call durable.
-func (l *lane) wait() error {
+func (l *lane) wait(ctx context.Context) error {
 	p := l.log.getParked()
 	l.mu.Lock()
 	if l.failed != nil {
@@ -214,7 +215,11 @@ func (l *lane) wait() error {
 	l.force = true
 	l.mu.Unlock()
 	signal(l.wake)
-	err := <-p.done
-	l.log.parked.Put(p)
-	return err
+	select {
+	case err := <-p.done:
+		l.log.parked.Put(p)
+		return err
+	case <-ctx.Done():
+		return ctx.Err() // p is the log's until it is told
+	}
 }

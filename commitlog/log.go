@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -236,10 +237,10 @@ func (l *Log) lane() *lane {
 }
 
 // Sync returns when everything appended before the call is durable, in every
-// mode.
-func (l *Log) Sync() error {
+// mode, or when ctx ends.
+func (l *Log) Sync(ctx context.Context) error {
 	for _, lane := range l.lanes {
-		if err := lane.wait(); err != nil {
+		if err := lane.wait(ctx); err != nil {
 			return err
 		}
 	}
@@ -345,7 +346,7 @@ func (l *Log) Close() error {
 		lane.mu.Unlock()
 	}
 	// On an error the flushers still have to end.
-	_ = l.Sync()
+	_ = l.Sync(context.Background())
 	close(l.stop)
 	l.flushers.Wait()
 	close(l.pool.stop)

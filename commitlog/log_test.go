@@ -2,6 +2,7 @@ package commitlog
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"path"
@@ -377,7 +378,7 @@ func TestWindows(t *testing.T) {
 			t.Fatalf("%d records durable after the period", n)
 		}
 		mustAppend(t, l, "b")
-		if err := l.Sync(); err != nil || l.Stats().Records != 2 {
+		if err := l.Sync(context.Background()); err != nil || l.Stats().Records != 2 {
 			t.Fatalf("Sync: %v, %d records durable", err, l.Stats().Records)
 		}
 		mustClose(t, l)
@@ -559,7 +560,7 @@ func TestCloseDuringAppends(t *testing.T) {
 			})
 		}
 		for l.Stats().Records < 50 {
-			if err := l.Sync(); err != nil {
+			if err := l.Sync(context.Background()); err != nil {
 				t.Fatal(err)
 			}
 		}

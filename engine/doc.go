@@ -15,8 +15,11 @@
 // # A write
 //
 // Apply holds its table's lock shared while it takes a position in the log and
-// links the rows into the memtable. The write is then visible, and it is
-// acknowledged when the flusher has synced it. A full memtable is switched
+// links the rows into the memtable. It is acknowledged when the flusher has
+// synced it; until then it is counted (see unsynced), and a read of its
+// partition would block, or waits for the sync: what a read has returned is
+// not taken back by a power cut. In mode periodic, and in keyspaces without a
+// log, a write is visible as soon as it is linked. A full memtable is switched
 // under the lock alone, written as a table file, named by the manifest and
 // dropped; the log below every table's first unflushed position is recycled.
 //
@@ -24,7 +27,7 @@
 //
 // A table's view lists its memtables and files. It is immutable and replaced
 // as a whole; a read pins it with a count, merges what it needs and unpins.
-// Nothing waits for a lock.
+// Nothing waits for a lock; a partition with an unsynced write is waited for.
 //
 // A point read asks the filters of all files first and looks into the newest
 // first where several may have the row: what is older than every cell that it
@@ -73,6 +76,8 @@
 //     that would be replayed can hold something that it shadows.
 //   - After the first failed write or sync of log or manifest nothing is
 //     acknowledged any more.
+//   - In modes batch and group a read returns nothing that a power cut would
+//     take back.
 //   - Locks are taken in the order compactMu, table.mu; table.change, which is
 //     held over I/O, before both.
 //

@@ -29,6 +29,7 @@ type Engine struct {
 	manifest *manifest.Manifest
 	cache    *cache.Cache
 	arena    *arena
+	unsynced *unsynced  // nil in mode periodic
 	memory   *mem.Share // of memtables
 	metadata *mem.Share
 
@@ -46,6 +47,7 @@ type Engine struct {
 
 	nextFile atomic.Uint64
 	readers  sync.Pool // *reader
+	awaits   sync.Pool // await; the engine's own, since under virtual time a channel must not leave its bubble
 
 	failure    atomic.Pointer[error]
 	failed     chan struct{}

@@ -5,6 +5,7 @@ package engine
 import (
 	"testing"
 
+	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/internal/fail"
 )
 
@@ -26,5 +27,16 @@ func TestMutants(t *testing.T) {
 			}
 			t.Errorf("the crash sweep does not notice %s", name)
 		})
+	}
+}
+
+// TestMutantShowUnsynced shows that a read of what a power cut takes back is
+// noticed.
+func TestMutantShowUnsynced(t *testing.T) {
+	defer fail.SetMutant("show-unsynced")()
+	if err := seenSurvives(t, commitlog.Batch, 1); err == nil {
+		t.Error("nobody notices show-unsynced")
+	} else {
+		t.Logf("caught: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/engine/manifest"
 	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/vfs"
@@ -43,6 +44,9 @@ func Open(o Options) (*Engine, error) {
 	e.manifest = m
 	if !o.NoCache {
 		e.cacheLimit = o.Budget.Share(mem.Cache).Limit()
+	}
+	if o.Sync != commitlog.Periodic {
+		e.unsynced = new(unsynced)
 	}
 	e.cacheNow = e.cacheLimit
 	e.cache = cache.New(e.cacheLimit)

@@ -13,10 +13,11 @@ import (
 // last completes the write: nobody is told of a write that cannot be read yet.
 type pending struct {
 	commitlog.Waiter
-	done  mutation.Completer
-	left  atomic.Int32
-	err   error    // the log's, written before its count
-	group [][]byte // of the append, kept for its capacity
+	unsynced *unsynced // in which group is counted
+	done     mutation.Completer
+	left     atomic.Int32
+	err      error    // the log's, written before its count
+	group    [][]byte // of the append, kept for its capacity
 }
 
 var pendingPool = sync.Pool{New: func() any {
@@ -34,7 +35,7 @@ func newPending(done mutation.Completer) *pending {
 
 // free returns a pending whose append was refused.
 func (p *pending) free() {
-	p.done = nil
+	p.done, p.unsynced = nil, nil
 	clear(p.group)
 	pendingPool.Put(p)
 }
@@ -42,6 +43,9 @@ func (p *pending) free() {
 // Synced is called by the log's flusher.
 func (p *pending) Synced(err error) {
 	p.err = err
+	if err == nil {
+		p.unsynced.add(p.group, -1)
+	}
 	p.finish()
 }
 
@@ -57,8 +61,6 @@ func (p *pending) finish() {
 
 // await is a Completer for a caller that blocks.
 type await chan error
-
-var awaitPool = sync.Pool{New: func() any { return make(await, 1) }}
 
 func (a await) Complete(err error) { a <- err }
 

@@ -11,12 +11,12 @@ import (
 
 // TryRead opens what cmd names if it is a read of partitions by key, from
 // memory alone: the source's Err is mutation.ErrWouldBlock as soon as a block
-// is needed that is not cached.
+// is needed that is not cached, or a partition has a write that is not synced.
 func (e *Engine) TryRead(cmd *mutation.ReadCommand) (mutation.Source, error) {
 	if cmd.Keys == nil || len(cmd.Keys) > tryKeys {
 		return nil, mutation.ErrWouldBlock
 	}
-	return e.open(cmd, true)
+	return e.open(nil, cmd, true)
 }
 
 // A TryRead of more keys or items (rows and boundaries) than these would block.
@@ -26,15 +26,17 @@ const (
 )
 
 // Read opens the merged stream of what cmd names: its keys or range, all
-// columns. The caller applies slices, limits and liveness, and closes it.
+// columns. The caller applies slices, limits and liveness, and closes it. A
+// partition with a write that is not synced is waited for, until ctx ends.
 func (e *Engine) Read(ctx context.Context, cmd *mutation.ReadCommand) (mutation.Source, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return e.open(cmd, false)
+	return e.open(ctx, cmd, false)
 }
 
-func (e *Engine) open(cmd *mutation.ReadCommand, memoryOnly bool) (mutation.Source, error) {
+// open makes the reader; ctx is nil if it never waits.
+func (e *Engine) open(ctx context.Context, cmd *mutation.ReadCommand, memoryOnly bool) (mutation.Source, error) {
 	t, err := e.table(cmd.Table)
 	if err != nil {
 		return nil, err
@@ -47,7 +49,7 @@ func (e *Engine) open(cmd *mutation.ReadCommand, memoryOnly bool) (mutation.Sour
 	if r == nil {
 		r = &reader{}
 	}
-	r.engine, r.view, r.cmd, r.memoryOnly = e, v, cmd, memoryOnly
+	r.engine, r.view, r.ctx, r.cmd, r.memoryOnly = e, v, ctx, cmd, memoryOnly
 	r.next, r.items, r.started, r.single = 0, 0, false, t.single(cmd)
 	r.table = t
 	e.stats.reads.Add(1)
@@ -60,6 +62,7 @@ type reader struct {
 	engine     *Engine
 	table      *table
 	view       *view
+	ctx        context.Context // of Read, for as long as its Source is open
 	cmd        *mutation.ReadCommand
 	memoryOnly bool
 	single     bool // one row is wanted, see stopEarly
@@ -112,7 +115,7 @@ func (r *reader) NextPartition() bool {
 
 func (r *reader) advance() bool {
 	if r.merge.NextPartition() {
-		return true
+		return r.durable()
 	}
 	r.err = r.merge.Err()
 	return false
@@ -274,7 +277,7 @@ func (r *reader) Close() {
 	}
 	r.closeSources()
 	r.view.drop()
-	r.view, r.cmd, r.table, r.err = nil, nil, nil, nil
+	r.view, r.ctx, r.cmd, r.table, r.err = nil, nil, nil, nil, nil
 	clear(r.candidates)
 	clear(r.holders)
 	e := r.engine

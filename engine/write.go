@@ -100,15 +100,18 @@ func (e *Engine) applyParts(ctx context.Context, records []mutation.Record, j *j
 // ApplySync applies records, as a group, and returns when they are durable as
 // the sync mode promises.
 func (e *Engine) ApplySync(ctx context.Context, records ...mutation.Record) error {
-	a := awaitPool.Get().(await)
+	a, ok := e.awaits.Get().(await)
+	if !ok {
+		a = make(await, 1)
+	}
 	if err := e.Apply(ctx, records, true, a); err != nil {
-		awaitPool.Put(a)
+		e.awaits.Put(a)
 		return err
 	}
 	// The outcome is on its way even if ctx ends: waiting for it bounds what
 	// is in flight.
 	err := <-a
-	awaitPool.Put(a)
+	e.awaits.Put(a)
 	return err
 }
 
@@ -166,7 +169,18 @@ func (e *Engine) append(records []mutation.Record, p *pending) (commitlog.Positi
 	for _, r := range records {
 		group = append(group, r)
 	}
-	p.group = group
+	p.group, p.unsynced = group, e.unsynced
+	e.unsynced.add(group, 1)
+	pos, err := e.place(group, p)
+	if err != nil {
+		e.unsynced.add(p.group, -1)
+	}
+	return pos, err
+}
+
+// place gives a group its place in the log, and the log's errors their names
+// here.
+func (e *Engine) place(group [][]byte, p *pending) (commitlog.Position, error) {
 	if len(group) > 1 && fail.Mutant("split-group") {
 		if _, err := e.log.Append(group[:1], nil); err != nil {
 			return commitlog.Position{}, err
