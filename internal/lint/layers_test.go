@@ -19,7 +19,7 @@ var layers = [][]string{
 	{"ring", "schema", "bloom", "internal/config", "internal/journal"},
 	{"mutation", "cql", "cql/native", "sstable/cache", "cluster/hlc", "cluster/peers"},
 	{"commitlog", "sstable", "engine/memtable", "mutation/mutationtest", "wire", "cluster/hints", "cluster/batchlog"},
-	{"compaction", "cluster/metadata", "cql/plan", "engine/manifest", "wire/rpc"},
+	{"compaction", "cluster/metadata", "cql/plan", "engine/manifest", "wire/rpc", "cluster/gossip"},
 	{"engine", "cluster", "cql/exec"},
 	{"cluster/single", "cluster/clustertest"},
 	{"internal/session", "internal/admin", "internal/virtual"},
