@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"strings"
 
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
@@ -22,6 +23,14 @@ type Write struct {
 	Done        Completer
 }
 
+// ReadCompleter is told the outcome of a read, exactly once, from any
+// goroutine. It must not block. The source, nil with an error, is its to close;
+// it answers mutation.ErrWouldBlock where more than one page is wanted, and
+// then the read has to be made again with Read.
+type ReadCompleter interface {
+	CompleteRead(src mutation.Source, err error)
+}
+
 // Cluster is what a session needs. Safe for concurrent use.
 type Cluster interface {
 	// TryWrite starts a write without ever waiting for memory or I/O. It
@@ -34,6 +43,13 @@ type Cluster interface {
 	// TryRead answers a read of partitions from memory alone, or
 	// mutation.ErrWouldBlock. The source must be closed by the caller.
 	TryRead(cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (mutation.Source, error)
+	// StartRead starts a read of one partition that has to ask other nodes,
+	// without waiting for them. cmd must stay unchanged until the source is
+	// closed. It answers mutation.ErrWouldBlock, having done nothing, for every
+	// other read. After a nil return, and maybe before it, done is called
+	// exactly once; after an error it is not. deadline is in clock.Mono
+	// nanoseconds.
+	StartRead(cmd *mutation.ReadCommand, level ring.ConsistencyLevel, deadline int64, done ReadCompleter) error
 	// Read opens the merged stream of what the command names, without applying
 	// Limit, Filters or liveness: the reader stops when it has enough. It holds
 	// no pin on files while the reader waits for anything but the source
@@ -66,4 +82,15 @@ type Replica interface {
 	SetPurgeBound(table schema.TableID, r mutation.PartitionRange, localTime uint32) error
 	// ApplySchema makes the store follow a new snapshot before it is used.
 	ApplySchema(s *schema.Snapshot) error
+}
+
+// DisagreementError comes with a change of the schema that is in force, but not
+// yet on all live nodes. Requests that reach one of these are planned by the
+// schema before.
+type DisagreementError struct {
+	Behind []string // addresses
+}
+
+func (e *DisagreementError) Error() string {
+	return "The schema change is in force, but not yet on all nodes: " + strings.Join(e.Behind, ", ")
 }

@@ -92,6 +92,11 @@ func (c *Cluster) TryRead(cmd *mutation.ReadCommand, level ring.ConsistencyLevel
 	return c.replica.TryRead(cmd)
 }
 
+// StartRead implements cluster.Cluster: there is no other node to ask.
+func (c *Cluster) StartRead(*mutation.ReadCommand, ring.ConsistencyLevel, int64, cluster.ReadCompleter) error {
+	return mutation.ErrWouldBlock
+}
+
 // Read implements cluster.Cluster.
 func (c *Cluster) Read(ctx context.Context, cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (mutation.Source, error) {
 	if err := checkRead(level); err != nil {

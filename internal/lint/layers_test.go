@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"commitlog", "sstable", "engine/memtable", "mutation/mutationtest", "wire", "cluster/hints", "cluster/batchlog"},
 	{"compaction", "cluster/metadata", "cql/plan", "engine/manifest", "wire/rpc", "cluster/gossip"},
 	{"engine", "cluster", "cql/exec"},
-	{"cluster/single", "cluster/clustertest"},
+	{"cluster/single", "cluster/clustertest", "cluster/coordinator", "cluster/replicaread"},
 	{"internal/session", "internal/admin", "internal/virtual"},
 	{"internal/query"},
 	{"internal/node", "internal/shell", "internal/demo", "bench"},

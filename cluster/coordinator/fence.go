@@ -1,0 +1,103 @@
+package coordinator
+
+import (
+	"encoding/hex"
+	"slices"
+
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/wire"
+)
+
+// token is that of the first record.
+func (s *serving) token() ring.Token {
+	if len(s.body.Records) == 0 {
+		return 0
+	}
+	return s.body.Records[0].Token()
+}
+
+// admit checks the records against the view in force and notes their stamps.
+// False means that the request has been refused, or parked. The gate is held.
+func (s *serving) admit() bool {
+	c := s.c
+	if d := s.r.Deadline(); d != 0 && d <= int64(c.cfg.Clock.Mono()) {
+		s.complete(wire.CodeTimeout)
+		return false
+	}
+	v := c.view.Load()
+	for v.closed(s.body.Records) {
+		if c.parking.add(s, v.epoch+1, s.r.Deadline()) {
+			return false
+		}
+		v = c.view.Load()
+	}
+	for _, r := range s.body.Records {
+		t := v.tables[r.Table()]
+		if code := v.fence(t, r.Token(), s.r.Epoch()); code != 0 && (t != nil || s.body.Hinted == 0) {
+			s.complete(code)
+			return false
+		}
+	}
+	if s.body.Hinted != 0 {
+		s.body.Records = slices.DeleteFunc(s.body.Records, v.gone)
+	}
+	s.forward(v)
+	for _, r := range s.body.Records {
+		c.meet(s, r)
+	}
+	return true
+}
+
+// closed tells whether the store is dropping a table of one of the records.
+func (v *view) closed(records []mutation.Record) bool {
+	for _, r := range records {
+		if t := v.tables[r.Table()]; t != nil && t.closed {
+			return true
+		}
+	}
+	return false
+}
+
+// fence refuses what was planned on other owners or another schema of the table
+// than those in force.
+func (v *view) fence(t *table, token ring.Token, epoch uint64) wire.Code {
+	if t == nil {
+		return wire.CodeUnknownTable
+	}
+	set := t.Replicas(token)
+	switch {
+	case t.epoch > epoch, set.Changed > epoch:
+		return wire.CodeStale
+	case !slices.Contains(set.Write, 0):
+		return wire.CodeNotOwner
+	}
+	return 0
+}
+
+// gone tells whether a record of a hint or a batch is for a table that has been
+// dropped or truncated since it was made.
+func (v *view) gone(r mutation.Record) bool {
+	t := v.tables[r.Table()]
+	return t == nil || r.Epoch() < t.truncated
+}
+
+// meet notes the server stamp of a record of another coordinator.
+func (c *Cluster) meet(s *serving, r mutation.Record) {
+	if r.Optional()&mutation.FlagServerStamped == 0 || !c.cfg.Stamps.Follow(r.Timestamp()) {
+		return
+	}
+	newest, newer := c.newest.Meet(r.Token(), r.Timestamp())
+	if newer && s.body.Hinted == 0 && !s.body.Atomic && len(s.body.Records) == 1 {
+		s.newer = max(s.newer, newest)
+	}
+}
+
+// hintRate is what this node wants to get of hints from each sender, in bytes a
+// second: less, the more it has to do.
+func (c *Cluster) hintRate() uint64 {
+	busy := float64(c.pool.used.Load()) / float64(c.pool.max)
+	return uint64(max(0.1, 1-2*busy) * float64(c.cfg.HintRate))
+}
+
+func hostName(host [16]byte) string { return hex.EncodeToString(host[:]) }

@@ -1,0 +1,203 @@
+package coordinator
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/wire"
+	"github.com/ilion-db/ilion/wire/rpc"
+)
+
+// bulkBytes is from which size a body travels apart from small requests.
+const bulkBytes = 64 << 10
+
+// hops is the scratch of sending on.
+type hops struct {
+	head  []byte
+	apply wire.Apply
+	parts [1][]byte
+}
+
+// plan makes a slot for every replica, this node's first. The starter's
+// reference is kept.
+func (w *write) plan(v *view, t *table, set *cluster.ReplicaSet) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.v, w.need = v, &t.levels[w.level]
+	w.slots, w.counts = w.slots[:0], w.counts[:0]
+	for range w.need.groups {
+		w.counts = append(w.counts, count{})
+	}
+	for _, n := range set.Write {
+		g := w.need.groupOf(v.dc[n])
+		if g >= 0 {
+			w.counts[g].left++
+			w.counts[g].total++
+		}
+		s := slot{w: w, node: n, group: g, via: -1}
+		if at := len(w.slots); at < cap(w.slots) {
+			s.reply = w.slots[:at+1][at].reply
+		}
+		w.slots = append(w.slots, s)
+		if last := len(w.slots) - 1; n == 0 && last > 0 {
+			w.slots[0], w.slots[last] = w.slots[last], w.slots[0]
+		}
+	}
+	w.refs = len(w.slots) + 1
+}
+
+// ask sends the write to all replicas. With a nil ctx it answers
+// mutation.ErrWouldBlock, having asked nobody, where the local store would have
+// to wait.
+func (w *write) ask(ctx context.Context) error {
+	local := len(w.slots) > 0 && w.slots[0].node == 0
+	if local && ctx == nil {
+		err := w.c.cfg.Replica.TryApply(w.local[:], false, w)
+		if errors.Is(err, mutation.ErrWouldBlock) {
+			return err
+		}
+		if err != nil {
+			w.Complete(err)
+		}
+	}
+	w.deadline.Store(w.limit)
+	w.routes()
+	for i := range w.slots {
+		if s := &w.slots[i]; s.node != 0 && (s.via < 0 || s.via == i) {
+			w.send(s)
+		}
+	}
+	if local && ctx != nil {
+		if err := w.c.cfg.Replica.Apply(ctx, w.local[:], false, w); err != nil {
+			w.Complete(err)
+		}
+	}
+	w.mu.Lock()
+	w.unref(w.decide())
+	return nil
+}
+
+// routes finds who sends on: in each remote data centre with several live
+// replicas one of them.
+func (w *write) routes() {
+	v := w.v
+	for dc := 1; dc < len(v.dcs); dc++ {
+		n, turn := 0, 0
+		for i := range w.slots {
+			if s := &w.slots[i]; v.dc[s.node] == dc && v.members[s.node].live() {
+				n++
+			}
+		}
+		if n < 2 {
+			continue
+		}
+		turn = int(w.c.cfg.Rand.Uint64() % uint64(n))
+		relay := -1
+		for i := range w.slots {
+			if s := &w.slots[i]; v.dc[s.node] == dc && v.members[s.node].live() {
+				if turn == 0 {
+					relay = i
+				}
+				turn--
+			}
+		}
+		w.routeVia(dc, relay)
+	}
+}
+
+// routeVia makes a slot send on to the others of its data centre.
+func (w *write) routeVia(dc, relay int) {
+	if relay < 0 {
+		return // who was alive is not any more
+	}
+	n := 0
+	for i := range w.slots {
+		if s := &w.slots[i]; i == relay || w.v.dc[s.node] == dc && w.v.members[s.node].live() {
+			s.via = relay
+			n++
+		}
+	}
+	if n == 1 {
+		w.slots[relay].via = -1
+	}
+}
+
+// send asks one replica, or gives it up at once.
+func (w *write) send(s *slot) {
+	m := w.v.members[s.node]
+	if !m.live() {
+		w.loseBehind(s)
+		w.resolve(s, lost, native.ReasonTimeout)
+		return
+	}
+	msg := &w.message
+	*msg = rpc.Message{Op: wire.OpApply, Lane: rpc.Small, Epoch: w.v.epoch, Deadline: w.deadline.Load(), Body: w.body}
+	if len(w.body) > bulkBytes {
+		msg.Lane = rpc.Bulk
+	}
+	if s.via >= 0 {
+		w.forward(msg, s)
+	}
+	if err := m.peer.Send(msg, s); err != nil {
+		w.loseBehind(s)
+		w.resolve(s, lost, native.ReasonTimeout)
+	}
+}
+
+// forward makes msg one for a replica that sends it on to others.
+func (w *write) forward(msg *rpc.Message, s *slot) {
+	h := &w.hops
+	h.apply.Atomic, h.apply.Records, h.apply.Forward = w.batched, w.local[:], h.apply.Forward[:0]
+	for i := range w.slots {
+		if o := &w.slots[i]; o != s && o.via == s.via {
+			h.apply.Forward = append(h.apply.Forward, w.v.members[o.node].host)
+		}
+	}
+	h.head = h.apply.Append(h.head[:0])
+	h.apply.Records = nil
+	msg.Op, msg.Body = wire.OpForward, h.head
+}
+
+// loseBehind gives up those that s should have sent on to.
+func (w *write) loseBehind(s *slot) {
+	if s.via < 0 {
+		return
+	}
+	for i := range w.slots {
+		if o := &w.slots[i]; o != s && o.via == s.via {
+			w.resolve(o, lost, native.ReasonTimeout)
+		}
+	}
+}
+
+// relayed counts what s, who sent on, tells of the others, and returns the
+// code of s itself.
+func (w *write) relayed(s *slot, body []byte) (own wire.Code) {
+	bad := s.reply.Decode(body) != nil
+	code := func(o *slot) wire.Code {
+		for i, host := range s.reply.Hosts {
+			if host == w.v.members[o.node].host {
+				return s.reply.Codes[i]
+			}
+		}
+		if o == s {
+			return 0
+		}
+		return wire.CodeTimeout
+	}
+	for i := range w.slots {
+		o := &w.slots[i]
+		if o == s || o.via != s.via {
+			continue
+		}
+		if bad {
+			w.resolve(o, lost, native.ReasonTimeout)
+		} else {
+			w.coded(o, code(o))
+		}
+	}
+	return code(s)
+}

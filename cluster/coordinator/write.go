@@ -1,0 +1,302 @@
+package coordinator
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/wire"
+	"github.com/ilion-db/ilion/wire/rpc"
+)
+
+// write is the record of one attempt to write one partition to its replicas.
+//
+// Thread safety: mu protects what is marked so; the rest is set before the
+// first replica is asked and not changed until the record is free.
+//
+// Invariants: refs is the number of replicas and hints that have yet to answer,
+// plus one for whoever starts the write; the record goes back to its pool when
+// it is 0, so that an answer always finds the attempt that it belongs to. done
+// is called once, or handed to a later attempt.
+type write struct {
+	c *Cluster
+	requested
+	v    *view
+	need *requirement
+
+	// body is a wire.Apply of one record, which aliases it.
+	body    []byte
+	local   [1]mutation.Record
+	message rpc.Message
+	hops    hops
+
+	deadline atomic.Int64 // limit, once this attempt answers for the write; else 0
+	charged  int64        // bytes, of the pool
+
+	mu       sync.Mutex // protects what follows
+	done     cluster.Completer
+	answered bool
+	refs     int
+	slots    []slot
+	counts   []count // as need.groups
+}
+
+// requested is what a write carries from one attempt to the next.
+type requested struct {
+	level   ring.ConsistencyLevel
+	kind    native.WriteType
+	batched bool // part of a batch: never stamped again
+	tries   int
+	created int64  // for hints, microseconds
+	limit   int64  // clock.Mono nanoseconds
+	until   uint64 // epoch that has to be in force before it goes on
+}
+
+// count is what has come of a group's replicas.
+type count struct {
+	acks, left, failures, total int
+}
+
+// slot is one replica of a write.
+type slot struct {
+	w     *write
+	node  int // in view.topology.Nodes
+	group int // in write.counts, or -1
+	via   int // slot of the one who sends on, its own if it is that; or -1
+	state slotState
+	// reason is why it failed, as in native.FailureReason.
+	reason uint16
+	reply  wire.ApplyReply // scratch of who sends on
+}
+
+type slotState uint8
+
+const (
+	waiting slotState = iota
+	acked
+	failed
+	lost // nothing was or will be heard in time
+)
+
+// Receive implements rpc.Receiver.
+func (s *slot) Receive(a *rpc.Answer) {
+	w := s.w
+	w.c.heard(w.v.members[s.node], a.Epoch)
+	switch err := a.Err.(type) {
+	case nil:
+		code := wire.Code(0)
+		if s.via >= 0 {
+			code = w.relayed(s, a.Body)
+		}
+		w.coded(s, code)
+	case *wire.Error:
+		next := w.next(s, err)
+		switch {
+		case s.via < 0:
+		case err.Code == wire.CodeNewer || err.Code == wire.CodeStale:
+			w.relayed(s, err.Detail)
+		default:
+			w.loseBehind(s)
+		}
+		w.coded(s, err.Code)
+		if next != nil {
+			next.proceed()
+		}
+	default:
+		w.loseBehind(s)
+		w.resolve(s, lost, native.ReasonTimeout)
+	}
+}
+
+// coded counts what a replica answered, 0 if it has applied the write.
+func (w *write) coded(s *slot, code wire.Code) {
+	switch code {
+	case 0, wire.CodeNewer: // which is applied, too
+		w.resolve(s, acked, 0)
+	case wire.CodeStale, wire.CodeBehind, wire.CodeOverloaded, wire.CodeTimeout:
+		w.resolve(s, lost, native.ReasonTimeout)
+	default:
+		w.resolve(s, failed, reasonOf(code))
+	}
+}
+
+func reasonOf(c wire.Code) uint16 {
+	if c == wire.CodeUnknownTable {
+		return native.ReasonUnknownTable
+	}
+	return native.ReasonUnknown
+}
+
+// Complete implements mutation.Completer for the local store, whose slot is
+// the first.
+func (w *write) Complete(err error) {
+	if err != nil {
+		w.c.stats.StoreFailures.Inc()
+		w.resolve(&w.slots[0], failed, native.ReasonUnknown)
+		return
+	}
+	w.resolve(&w.slots[0], acked, 0)
+}
+
+// resolve counts the answer of a replica. One that may not have the write gets
+// a hint, unless a later attempt sees to that.
+func (w *write) resolve(s *slot, to slotState, reason uint16) {
+	w.mu.Lock()
+	s.state, s.reason = to, reason
+	hint := to != acked && s.node != 0 && w.done != nil
+	if s.group >= 0 {
+		n := &w.counts[s.group]
+		switch to {
+		case acked:
+			n.acks++
+		case failed:
+			n.failures++
+		}
+		// At ANY the hint may still make up for the replica.
+		if !hint || w.level != ring.Any {
+			n.left--
+		}
+	}
+	if !hint {
+		w.unref(w.decide())
+		return
+	}
+	done, err := w.decide()
+	w.mu.Unlock()
+	if done != nil {
+		done.Complete(err)
+	}
+	w.hint(s)
+}
+
+// unref gives one reference back, with mu held, unlocks and tells the outcome
+// if there is one to tell.
+func (w *write) unref(done cluster.Completer, err error) {
+	w.refs--
+	free := w.refs == 0
+	w.mu.Unlock()
+	if free {
+		w.c.pool.put(w)
+	}
+	if done != nil {
+		done.Complete(err)
+	}
+}
+
+// decide tells whom to tell what, once it is known. mu is held.
+func (w *write) decide() (cluster.Completer, error) {
+	if w.answered {
+		return nil, nil
+	}
+	met, possible := true, true
+	for i := range w.counts {
+		n, need := &w.counts[i], w.need.groups[i].need
+		met = met && n.acks >= need
+		possible = possible && n.acks+n.left >= need
+	}
+	if !met && possible {
+		return nil, nil
+	}
+	w.answered = true
+	if met {
+		return w.done, nil
+	}
+	return w.done, w.verdict()
+}
+
+// verdict is the error of a write whose level was not met: a failure if so many
+// replicas said no that the others cannot be enough, else a time-out, whether
+// the deadline has passed or nothing more can come. mu is held.
+func (w *write) verdict() error {
+	cl := native.Consistency(w.level)
+	if w.need == nil { // no replica was asked in this attempt
+		w.c.stats.Timeouts.Inc()
+		return native.WriteTimeout(cl, 0, w.level.BlockFor(1), w.kind)
+	}
+	received, failures := 0, false
+	for i := range w.counts {
+		n := &w.counts[i]
+		received += n.acks
+		failures = failures || w.need.groups[i].need+n.failures > n.total
+	}
+	if !failures {
+		w.c.stats.Timeouts.Inc()
+		// More answers than one data centre needs do not make up for another.
+		return native.WriteTimeout(cl, min(received, w.need.blockFor-1), w.need.blockFor, w.kind)
+	}
+	w.c.stats.Failures.Inc()
+	var reasons []native.FailureReason
+	for i := range w.slots {
+		if s := &w.slots[i]; s.state == failed {
+			reasons = append(reasons, native.FailureReason{Addr: w.v.addr(s.node), Code: s.reason})
+		}
+	}
+	return native.WriteFailure(cl, received, w.need.blockFor, w.kind, reasons)
+}
+
+// addr is where clients know a node.
+func (v *view) addr(node int) netip.Addr {
+	if a, err := netip.ParseAddrPort(v.topology.Nodes[node].Address); err == nil {
+		return a.Addr()
+	}
+	return netip.IPv4Unspecified()
+}
+
+// expire answers a write whose deadline has passed. What its replicas answer
+// is still awaited.
+func (w *write) expire(now int64) {
+	w.mu.Lock()
+	if d := w.deadline.Load(); w.answered || w.done == nil || d == 0 || d > now {
+		w.mu.Unlock()
+		return
+	}
+	w.answered = true
+	done, err := w.done, w.verdict()
+	w.mu.Unlock()
+	done.Complete(err)
+}
+
+// finish ends an attempt of which no replica has been asked.
+func (w *write) finish(err error) {
+	w.mu.Lock()
+	done := w.done
+	if w.answered {
+		done = nil
+	}
+	w.answered = true
+	w.unref(done, err)
+}
+
+// hinted is a slot whose hint is being kept.
+type hinted slot
+
+// hint keeps the record for a replica that may not have it. The slot's
+// reference is the hint's then.
+func (w *write) hint(s *slot) {
+	if err := w.c.cfg.Hints.Add(w.v.members[s.node].host, w.created, w.local[0], (*hinted)(s)); err != nil {
+		(*hinted)(s).Complete(err)
+	}
+}
+
+// Complete implements mutation.Completer.
+func (h *hinted) Complete(err error) {
+	w := h.w
+	if err != nil {
+		w.c.stats.HintsLost.Inc()
+	} else {
+		w.c.stats.Hints.Inc()
+	}
+	w.mu.Lock()
+	if w.level == ring.Any && h.group >= 0 {
+		n := &w.counts[h.group]
+		n.left--
+		if err == nil {
+			n.acks++
+		}
+	}
+	w.unref(w.decide())
+}
