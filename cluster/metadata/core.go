@@ -105,8 +105,8 @@ func openCore(l *Replicated, h *history, s *State) (*core, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.file.close())
 	}
-	if base == nil && !s.votes(l.opts.HostID) {
-		return c, nil
+	if base == nil {
+		return c, nil // run makes the first file, so that a first start need not wait
 	}
 	if err := c.begin(s, base, entries); err != nil {
 		return nil, errors.Join(err, c.file.close())
@@ -120,8 +120,9 @@ func (c *core) begin(s *State, base *raftBase, entries []raftpb.Entry) error {
 	if base != nil && base.generation == s.Generation && base.index > s.at.index {
 		return &CorruptError{raftName(c.history.dir, c.file.number), 16, fmt.Sprintf("begins after entry %d, the log ends with %d", base.index, s.at.index)}
 	}
-	if base == nil || base.generation != s.Generation || base.index+uint64(len(entries)) < s.at.index {
-		// What the history holds is agreed on: there is nothing to vote about.
+	if base == nil || base.generation != s.Generation || base.termAt(entries, s.at.index) != max(s.term, 1) {
+		// The history holds what was agreed on, perhaps while this node was behind
+		// with entries of its own: there is nothing to vote about.
 		fresh := &raftBase{generation: s.Generation, index: s.at.index, term: max(s.term, 1)}
 		fresh.hard.Term = fresh.term
 		if base != nil && base.generation == s.Generation && base.hard.Term >= fresh.term {
@@ -151,6 +152,17 @@ func (c *core) begin(s *State, base *raftBase, entries []raftpb.Entry) error {
 		})
 		return err
 	})
+}
+
+// termAt is the term of an entry, 0 if it is not there.
+func (b *raftBase) termAt(entries []raftpb.Entry, index uint64) uint64 {
+	switch {
+	case index == b.index:
+		return b.term
+	case index < b.index || index > b.index+uint64(len(entries)):
+		return 0
+	}
+	return entries[index-b.index-1].Term
 }
 
 // votes tells whether the host is a voter.
@@ -183,6 +195,9 @@ func (c *core) run() {
 	ticker := c.l.clock.NewTicker(tickEvery)
 	defer ticker.Stop()
 	defer c.dismiss()
+	if s := c.l.state.Load(); c.node == nil && s.votes(c.l.opts.HostID) {
+		c.check(c.begin(s, nil, nil))
+	}
 	c.check(c.alone())
 	for {
 		c.check(c.settle())
@@ -193,6 +208,19 @@ func (c *core) run() {
 			c.check(c.tick())
 		case e := <-c.l.events:
 			c.check(c.handle(&e))
+			c.drain()
+		}
+	}
+}
+
+// drain handles what else has come, so that one write serves all of it.
+func (c *core) drain() {
+	for range maxEvents {
+		select {
+		case e := <-c.l.events:
+			c.check(c.handle(&e))
+		default:
+			return
 		}
 	}
 }
@@ -244,6 +272,9 @@ func (c *core) handle(e *event) error {
 // step gives the library a peer's message.
 func (c *core) step(m raftpb.Message) error {
 	if c.node == nil {
+		if raft.IsResponseMsg(m.Type) {
+			return nil
+		}
 		// A leader has made this node a voter before the entry that says so came.
 		if err := c.begin(c.l.state.Load(), nil, nil); err != nil {
 			return err
@@ -338,9 +369,11 @@ func (c *core) settle() error {
 
 // follow notes who leads.
 func (c *core) follow(soft *raft.SoftState) {
-	c.leads = soft.RaftState == raft.StateLeader
-	if !c.leads {
+	led := c.leads
+	if c.leads = soft.RaftState == raft.StateLeader; !c.leads {
 		c.dismiss()
+	} else if !led {
+		clear(c.heard) // voters talk to their leader only
 	}
 	if host, ok := c.hostOf(soft.Lead); ok {
 		c.l.leader.Store(&host)

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -94,9 +95,30 @@ func OpenIdentity(fs vfs.FS, dataDir, clusterName string, src *rand.Source) (*Id
 }
 
 func (f *IdentityFile) create(dataDir, clusterName string, src *rand.Source) error {
+	if err := checkUnused(f.fs, dataDir); err != nil {
+		return err
+	}
+	f.id = NewIdentity(clusterName, src)
+	f.id.ClusterID = founded(f.id.HostID)
+	return nil
+}
+
+// founded is the id of the cluster that a host founds.
+func founded(host [16]byte) [16]byte {
+	sum := sha256.Sum256(append([]byte("ilion cluster founded by\x00"), host[:]...))
+	return [16]byte(sum[:16])
+}
+
+// Founder tells whether the node founded its cluster: without any metadata it
+// may begin it, which a node that was about to join must not.
+func (id *Identity) Founder() bool { return id.ClusterID == founded(id.HostID) }
+
+// checkUnused refuses a directory that holds data, and makes one that is not
+// there.
+func checkUnused(fs vfs.FS, dataDir string) error {
 	for _, name := range []string{"metadata", "commitlog", "data"} {
 		dir := path.Join(dataDir, name)
-		names, err := f.fs.List(dir)
+		names, err := fs.List(dir)
 		if err == nil && len(names) > 0 {
 			return fmt.Errorf("metadata: %s has data but no identity: it is not a whole data directory", dataDir)
 		}
@@ -104,14 +126,41 @@ func (f *IdentityFile) create(dataDir, clusterName string, src *rand.Source) err
 			return fmt.Errorf("metadata: list %s: %w", dir, err)
 		}
 	}
-	if err := vfs.MkdirAllSync(f.fs, dataDir); err != nil {
+	if err := vfs.MkdirAllSync(fs, dataDir); err != nil {
 		return fmt.Errorf("metadata: make %s: %w", dataDir, err)
 	}
-	f.id = Identity{
-		ClusterID: src.UUID(), ClusterName: clusterName, Generation: firstGeneration,
+	return nil
+}
+
+// NewIdentity is that of a node that is about to join a cluster, whose id it
+// does not know yet. It is not on disk.
+func NewIdentity(clusterName string, src *rand.Source) Identity {
+	return Identity{
+		ClusterName: clusterName, Generation: firstGeneration,
 		HostID: src.UUID(), DiskID: src.UUID(), FormatLevel: FormatLevel,
 	}
-	return nil
+}
+
+// CreateIdentity makes the identity of a node that joins, durably. It fails if
+// the data directory has one or holds anything.
+func CreateIdentity(fs vfs.FS, dataDir string, id Identity) (*IdentityFile, error) {
+	f := &IdentityFile{fs: fs, name: path.Join(dataDir, identityName), turn: make(chan struct{}, 1)}
+	f.turn <- struct{}{}
+	if id.ClusterID == ([16]byte{}) || len(id.ClusterName) > maxClusterName {
+		return nil, fmt.Errorf("metadata: identity of no cluster, or one named %q", id.ClusterName)
+	}
+	if there, err := vfs.Exists(fs, f.name); there || err != nil {
+		return nil, errors.Join(fmt.Errorf("metadata: %s has an identity", dataDir), err)
+	}
+	if err := checkUnused(fs, dataDir); err != nil {
+		return nil, err
+	}
+	f.id = id
+	f.id.BootCount = 1
+	if err := vfs.WriteFileAtomic(fs, f.name, appendIdentity(nil, &f.id)); err != nil {
+		return nil, fmt.Errorf("metadata: write the identity: %w", err)
+	}
+	return f, nil
 }
 
 // Identity is what is on disk now.
@@ -125,14 +174,33 @@ func (f *IdentityFile) Identity() Identity {
 // node was alive at lastAlive, both in microseconds. Neither goes back. After
 // an error every later call fails.
 func (f *IdentityFile) Mark(clockMark, lastAlive int64) error {
+	return f.change(func(id *Identity) {
+		id.ClockMark = max(id.ClockMark, clockMark)
+		id.LastAlive = max(id.LastAlive, lastAlive)
+	})
+}
+
+// Follow makes durable the generation of the cluster and the format level that
+// the directory is written in. Neither goes back. After an error every later
+// call fails.
+func (f *IdentityFile) Follow(generation, level uint16) error {
+	return f.change(func(id *Identity) {
+		id.Generation = max(id.Generation, generation)
+		id.FormatLevel = max(id.FormatLevel, level)
+	})
+}
+
+// change replaces the file if what it says has changed.
+func (f *IdentityFile) change(edit func(*Identity)) error {
 	<-f.turn
 	defer func() { f.turn <- struct{}{} }()
 	if f.stopped != nil {
 		return f.stopped
 	}
 	id := f.id
-	id.ClockMark = max(id.ClockMark, clockMark)
-	id.LastAlive = max(id.LastAlive, lastAlive)
+	if edit(&id); id == f.id {
+		return nil
+	}
 	if err := vfs.WriteFileAtomic(f.fs, f.name, appendIdentity(nil, &id)); err != nil {
 		f.stopped = fmt.Errorf("metadata: write the identity: %w", err)
 		return f.stopped

@@ -50,7 +50,8 @@ type Network interface {
 
 // ReplicatedOptions of OpenReplicated. HostID, Clock and Rand must be set.
 type ReplicatedOptions struct {
-	// Generation is that of a cluster which begins here.
+	// Generation is that of the node's identity, which a cluster that begins
+	// here has too. A log of an older one is refused: it has been rolled back.
 	Generation uint16
 	HostID     [16]byte
 	Clock      clock.Clock
@@ -120,9 +121,25 @@ var _ Log = (*Replicated)(nil)
 // directory of Open is taken over as it is: its node is the first voter. It
 // starts nothing: State answers at once, all else needs Start.
 func OpenReplicated(fs vfs.FS, dir string, o ReplicatedOptions) (*Replicated, error) {
-	h, s, err := openHistory(fs, dir, o.CompactAfter, o.Warn, o.Generation)
+	files, err := listFiles(fs, dir)
 	if err != nil {
 		return nil, err
+	}
+	generation := o.Generation
+	if len(files.logs) > 0 {
+		generation = 0 // of the files alone: only Recover begins another
+	} else if len(files.snapshots) == 0 && o.Found == nil && o.Joined == nil {
+		return nil, ErrEmpty
+	}
+	h, s, err := openHistory(fs, dir, o.CompactAfter, o.Warn, generation)
+	if err != nil {
+		return nil, err
+	}
+	if s.at.index == 0 {
+		s = newState(o.Generation) // whatever a crash has left of a first start
+	}
+	if s.Generation < o.Generation {
+		return nil, errors.Join(&CorruptError{dir, 0, fmt.Sprintf("is of generation %d, the node was in %d", s.Generation, o.Generation)}, h.close())
 	}
 	l := &Replicated{
 		opts: o, clock: o.Clock, rand: o.Rand,

@@ -166,4 +166,3 @@ func TestReplicatedEmpty(t *testing.T) {
 		t.Error(err)
 	}
 }
-

@@ -139,7 +139,8 @@ func (s *State) apply(e *entry) (*State, outcome, error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		n.putMember(&m)
+		// Snapshots without entries of kind 3 have no place for membersEpoch.
+		n.Members = withMember(s.Members, m)
 	case kindCommand:
 		c, err := decodeCommand(e.payload)
 		if err != nil {

@@ -41,8 +41,11 @@ func (c *core) reviseVoters() error {
 		return nil
 	}
 	if remove != nil && *remove == c.l.opts.HostID {
-		c.transfer(s)
-		return nil
+		if len(s.Voters) > 1 {
+			c.transfer(s)
+			return nil
+		}
+		remove = nil // another comes first, so that there is one to go on
 	}
 	return c.changeVoters(s, add, remove)
 }
@@ -67,7 +70,7 @@ func (c *core) changeVoters(s *State, add, remove *[16]byte) error {
 	if add != nil {
 		change.Changes = append(change.Changes, raftpb.ConfChangeSingle{Type: raftpb.ConfChangeAddNode, NodeID: raftID(*add)})
 		cmd.voters = append(cmd.voters, *add)
-		slices.SortFunc(cmd.voters, func(a, b [16]byte) int { return slices.Compare(a[:], b[:]) })
+		cmd.voters = sortedHosts(cmd.voters)
 		c.heard[raftID(*add)] = c.l.clock.Mono()
 	}
 	if len(change.Changes) > 1 {
@@ -80,6 +83,10 @@ func (c *core) changeVoters(s *State, add, remove *[16]byte) error {
 		}
 		return nil
 	})
+}
+
+func sortedHosts(hosts [][16]byte) [][16]byte {
+	return slices.SortedFunc(slices.Values(hosts), func(a, b [16]byte) int { return slices.Compare(a[:], b[:]) })
 }
 
 // votersFor is how many voters a cluster of n has: an odd number, because an

@@ -1,0 +1,128 @@
+package metadata
+
+import (
+	"errors"
+	"fmt"
+	"path"
+
+	"github.com/ilion-db/ilion/internal/vfs"
+)
+
+// metadataDir is where the log lies in a data directory, lockName what a
+// running node holds.
+const (
+	metadataDir = "metadata"
+	lockName    = "lock"
+)
+
+// Recover begins a new generation of the cluster from what this data directory
+// knows, with only the given hosts as voters, or none for this node alone. It
+// is for an operator whose cluster has lost the quorum of its voters for good:
+// entries that only the lost ones have are gone, and nodes that have entries
+// which this one has not are refused until they Rejoin. The node must not run.
+func Recover(fs vfs.FS, dataDir, clusterName string, voters ...[16]byte) (*State, error) {
+	return offline(fs, dataDir, clusterName, func(id *Identity) (*State, error) {
+		h, s, err := openHistory(fs, path.Join(dataDir, metadataDir), 0, nil, id.Generation)
+		if err != nil {
+			return nil, err
+		}
+		if s, err = beginGeneration(h, s, id.HostID, voters); err != nil {
+			return nil, errors.Join(err, h.close())
+		}
+		return s, h.close()
+	})
+}
+
+func beginGeneration(h *history, s *State, host [16]byte, voters [][16]byte) (*State, error) {
+	if len(voters) == 0 {
+		voters = [][16]byte{host}
+	}
+	if len(voters) > maxVoters {
+		return nil, fmt.Errorf("metadata: %d voters, at most %d are possible", len(voters), maxVoters)
+	}
+	for _, v := range voters {
+		if _, found := memberAt(s.Members, v); !found {
+			return nil, fmt.Errorf("%w: %x", ErrNoMember, v)
+		}
+	}
+	if s.Generation == 1<<16-1 {
+		return nil, errors.New("metadata: no generation is left")
+	}
+	c := &command{term: max(s.term, 1) + 1, recovery: s.Generation + 1, voters: sortedHosts(voters), proposer: host}
+	s, _, err := h.append(s, kindCommand, host, appendCommand(nil, c))
+	return s, err
+}
+
+// Rejoin replaces what this data directory knows of the cluster by what a
+// member's ServePull(0, ...) answered, after a forced recovery that this node
+// was not part of. Rows stay. The node must be a member of the cluster that it
+// returns to, and must not run.
+func Rejoin(fs vfs.FS, dataDir, clusterName string, joined []byte) (*State, error) {
+	return offline(fs, dataDir, clusterName, func(id *Identity) (*State, error) {
+		p, err := decodePull(joined)
+		if err != nil {
+			return nil, err
+		}
+		s := p.snapshot
+		if s == nil || s.Generation <= id.Generation {
+			return nil, fmt.Errorf("metadata: the cluster is not of a later generation than %d", id.Generation)
+		}
+		if _, found := memberAt(s.Members, id.HostID); !found {
+			return nil, fmt.Errorf("%w: %x", ErrNoMember, id.HostID)
+		}
+		return s, replaceHistory(fs, dataDir, s)
+	})
+}
+
+// replaceHistory makes the state in a directory of its own and puts that in
+// the place of the old one. A crash leaves the old one, or none and the node
+// refuses to start until the call is repeated.
+func replaceHistory(fs vfs.FS, dataDir string, s *State) error {
+	dir, fresh, old := path.Join(dataDir, metadataDir), path.Join(dataDir, "metadata.new"), path.Join(dataDir, "metadata.old")
+	if err := errors.Join(fs.RemoveAll(fresh), fs.RemoveAll(old)); err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	h, _, err := openHistory(fs, fresh, 0, nil, s.Generation)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(h.compact(s), h.close()); err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	if there, err := vfs.Exists(fs, dir); err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	} else if there {
+		if err := fs.Rename(dir, old); err != nil {
+			return fmt.Errorf("metadata: %w", err)
+		}
+	}
+	if err := errors.Join(fs.Rename(fresh, dir), fs.SyncDir(dataDir), fs.RemoveAll(old)); err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	return nil
+}
+
+// offline runs do on the data directory of a node that does not run, and then
+// has the identity follow.
+func offline(fs vfs.FS, dataDir, clusterName string, do func(*Identity) (*State, error)) (s *State, err error) {
+	lock, err := fs.Lock(path.Join(dataDir, lockName))
+	if errors.Is(err, vfs.ErrLocked) {
+		return nil, fmt.Errorf("metadata: %s is in use by a node: %w", dataDir, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	id, err := ReadIdentity(fs, dataDir, clusterName)
+	if err != nil {
+		return nil, err
+	}
+	if s, err = do(&id); err != nil {
+		return nil, err
+	}
+	id.Generation = s.Generation
+	if err := vfs.WriteFileAtomic(fs, path.Join(dataDir, identityName), appendIdentity(nil, &id)); err != nil {
+		return nil, fmt.Errorf("metadata: write the identity: %w", err)
+	}
+	return s, nil
+}
