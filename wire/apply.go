@@ -16,8 +16,10 @@ type Apply struct {
 	// not.
 	Records []mutation.Record
 	// Forward names replicas of the receiver's data centre to which it sends the
-	// same. ApplyReply tells their answers.
+	// same. It tells their answers by Applied, each with ID.
 	Forward [][16]byte
+	// ID is the sender's name for a write with Forward.
+	ID uint64
 }
 
 const (
@@ -55,6 +57,7 @@ func (a *Apply) AppendHead(dst []byte) []byte {
 	}
 	if len(a.Forward) > 0 {
 		dst = appendIDs(dst, a.Forward)
+		dst = appendU64(dst, a.ID)
 	}
 	return encoding.AppendUvarint(dst, uint64(len(a.Records)))
 }
@@ -66,12 +69,13 @@ func (a *Apply) Decode(b []byte) error {
 	if flags&^applyKnown != 0 {
 		return unknownFlags("apply", flags)
 	}
-	a.Atomic, a.Hinted, a.Forward = flags&applyAtomic != 0, 0, a.Forward[:0]
+	a.Atomic, a.Hinted, a.Forward, a.ID = flags&applyAtomic != 0, 0, a.Forward[:0], 0
 	if flags&applyHinted != 0 {
 		a.Hinted = int64(r.U64())
 	}
 	if flags&applyForward != 0 {
 		a.Forward = readIDs(&r, a.Forward)
+		a.ID = r.U64()
 	}
 	a.Records = readRecords(&r, a.Records[:0])
 	return finish(&r, "apply")
@@ -124,33 +128,34 @@ func readRecords(r *encoding.Reader, records []mutation.Record) []mutation.Recor
 	return records
 }
 
-// ApplyReply answers OpApply and OpForward: that the receiver applied the
-// records, and for each host of Forward its code, 0 if it applied them.
-type ApplyReply struct {
-	Hosts [][16]byte
-	Codes []Code
+// Applied is the body of OpApplied: what became of a write at a replica that it
+// was sent on to.
+type Applied struct {
+	ID        uint64   // as in Apply
+	Host      [16]byte // of the replica
+	Code      Code     // 0 if it applied the write
+	Epoch     uint64   // metadata epoch that the replica told, 0 if none
+	Timestamp int64    // CodeNewer: microseconds
 }
 
-// Append appends the encoded body, which is empty without hosts.
-func (a *ApplyReply) Append(dst []byte) []byte {
-	for i := range a.Hosts {
-		dst = append(dst, a.Hosts[i][:]...)
-		dst = appendU16(dst, uint16(a.Codes[i]))
-	}
-	return dst
+// Append appends the encoded body.
+func (a *Applied) Append(dst []byte) []byte {
+	dst = appendU64(dst, a.ID)
+	dst = append(dst, a.Host[:]...)
+	dst = appendU16(dst, uint16(a.Code))
+	dst = appendU64(dst, a.Epoch)
+	return appendU64(dst, uint64(a.Timestamp))
 }
 
 // Decode decodes a body.
-func (a *ApplyReply) Decode(b []byte) error {
-	a.Hosts, a.Codes = a.Hosts[:0], a.Codes[:0]
+func (a *Applied) Decode(b []byte) error {
 	r := encoding.NewReader(b)
-	for r.Len() > 0 {
-		if id := r.Take(16); id != nil {
-			a.Hosts = append(a.Hosts, [16]byte(id))
-		}
-		a.Codes = append(a.Codes, Code(r.U16()))
-	}
-	return finish(&r, "apply reply")
+	a.ID = r.U64()
+	a.Host = readID(&r)
+	a.Code = Code(r.U16())
+	a.Epoch = r.U64()
+	a.Timestamp = int64(r.U64())
+	return finish(&r, "applied")
 }
 
 // HintReply answers OpHint.

@@ -13,10 +13,12 @@ const (
 	OpProof
 	// OpPing asks for an empty answer: somebody is there.
 	OpPing
-	// OpApply applies records: Apply, answered by ApplyReply.
+	// OpApply applies records: Apply, answered by an empty body.
 	OpApply
 	// OpForward applies records and sends them on to replicas of the receiver's
-	// data centre: Apply with Forward, answered by ApplyReply.
+	// data centre: Apply with Forward, answered by an empty
+	// body for the receiver alone. What became of it at the others, the receiver
+	// tells by OpApplied.
 	OpForward
 	// OpHint is an Apply of a record that was kept for the receiver while it was
 	// away, answered by HintReply.
@@ -38,6 +40,9 @@ const (
 	OpBatchDone
 	// OpInfo asks a node about itself.
 	OpInfo
+	// OpApplied tells a coordinator what became of a write that was sent on:
+	// Applied. One-way.
+	OpApplied
 )
 
 // Operations of clients.
@@ -54,7 +59,7 @@ var opNames = map[Op]string{
 	OpHello: "HELLO", OpHelloReply: "HELLO_REPLY", OpProof: "PROOF", OpPing: "PING",
 	OpApply: "APPLY", OpForward: "FORWARD", OpHint: "HINT", OpRead: "READ",
 	OpGossip: "GOSSIP", OpRaft: "RAFT", OpPull: "PULL", OpPropose: "PROPOSE",
-	OpBatchStore: "BATCH_STORE", OpBatchDone: "BATCH_DONE", OpInfo: "INFO",
+	OpBatchStore: "BATCH_STORE", OpBatchDone: "BATCH_DONE", OpInfo: "INFO", OpApplied: "APPLIED",
 	OpPrepare: "PREPARE", OpExecute: "EXECUTE", OpBatch: "BATCH", OpQuery: "QUERY",
 	OpTopology: "TOPOLOGY",
 }

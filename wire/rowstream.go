@@ -77,7 +77,8 @@ func (s *RowStream) continueHead() {
 	s.r = next
 	s.part = p
 	s.keepKey()
-	if open == s.open {
+	if open == s.open || s.last.Place == PlaceHead {
+		s.open = open
 		return
 	}
 	s.made = s.madeUp()

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/ilion-db/ilion/internal/encoding"
 	"github.com/ilion-db/ilion/mutation"
@@ -34,8 +35,8 @@ const (
 
 // Limits says where AppendSource stops. Zero values set none.
 type Limits struct {
-	// Bytes is how long the stream may become; it is exceeded by one item at
-	// most.
+	// Bytes is how long the stream may become; it is exceeded by the head of a
+	// partition and one item at most.
 	Bytes int
 	// Rows and PerPartition count rows that are live at Now (seconds).
 	Rows, PerPartition uint32
@@ -59,9 +60,9 @@ type RowWriter struct {
 }
 
 // Append appends to dst what the source holds behind resume, up to the limits.
-// The source must stand before its first partition and hold none before that
-// of resume. more tells that the source was not read to its end; the next
-// stream then resumes at Last.
+// The source must stand before its first partition; partitions before that of
+// resume are passed over. more tells that the source was not read to its end;
+// the next stream then resumes at Last.
 func (w *RowWriter) Append(dst []byte, src mutation.Source, resume *Position, limits Limits) (out []byte, more bool, err error) {
 	w.limits, w.src, w.dst, w.base, w.rows = limits, src, dst, len(dst), 0
 	w.last = Position{}
@@ -74,19 +75,24 @@ func (w *RowWriter) Append(dst []byte, src mutation.Source, resume *Position, li
 // Last is the position that the last stream ended at, valid until the next one.
 func (w *RowWriter) Last() *Position { return &w.last }
 
+// full tells whether the stream ends here. Each stream gets somewhere, and no
+// partition is cut before its first item.
 func (w *RowWriter) full() bool {
 	return w.limits.Bytes > 0 && len(w.dst)-w.base >= w.limits.Bytes ||
 		w.limits.Rows > 0 && w.rows >= w.limits.Rows
 }
 
 func (w *RowWriter) partitions(resume *Position) (more bool) {
-	first := resume.Place != PlaceNone
+	resumes := resume.Place != PlaceNone
 	for w.src.NextPartition() {
 		p := w.src.Partition()
-		here := first && p.Token == resume.Token && bytes.Equal(p.Key, resume.Key)
-		first = false
-		if here && resume.Place == PlaceEnd {
-			continue
+		here := false
+		if resumes {
+			c := comparePartition(p, resume)
+			if c < 0 || c == 0 && resume.Place == PlaceEnd {
+				continue
+			}
+			here, resumes = c == 0, false
 		}
 		if w.full() {
 			// last is the end of the partition before this one.
@@ -101,6 +107,13 @@ func (w *RowWriter) partitions(resume *Position) (more bool) {
 		}
 	}
 	return false
+}
+
+func comparePartition(p *mutation.Partition, at *Position) int {
+	if c := cmp.Compare(p.Token, at.Token); c != 0 {
+		return c
+	}
+	return bytes.Compare(p.Key, at.Key)
 }
 
 // partition encodes one partition behind from and tells whether it was cut.
@@ -121,10 +134,11 @@ func (w *RowWriter) partition(p *mutation.Partition, from *Position) (cut bool) 
 		w.move(from.Place, from.Clustering)
 	}
 	var rows uint32
-	for ; ok; ok = w.src.Next() {
-		if w.full() {
+	for first := true; ok; ok = w.src.Next() {
+		if !first && w.full() {
 			return true
 		}
+		first = false
 		if w.limits.PerPartition > 0 && rows >= w.limits.PerPartition {
 			w.dst = append(w.dst, tagLimited)
 			w.last.Place = PlaceEnd

@@ -215,4 +215,3 @@ func TestPeerDies(t *testing.T) {
 		}
 	})
 }
-
