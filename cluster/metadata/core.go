@@ -20,10 +20,13 @@ const (
 	maxRaftMessage  = 1 << 20
 	maxRaftInflight = 64
 
-	// compactRaftAfter is after how many records the core's file is written
-	// anew, without all but the last keepRaftEntries that are applied.
+	// compactRaftAfter and compactRaftBytes are after how many records or bytes
+	// the core's file is written anew, without all but the last keepRaftEntries,
+	// of at most keepRaftBytes, that are applied.
 	compactRaftAfter = 512
+	compactRaftBytes = 8 << 20
 	keepRaftEntries  = 128
+	keepRaftBytes    = 4 << 20
 )
 
 // eventKind tells what an event asks the core for.
@@ -146,7 +149,7 @@ func (c *core) begin(s *State, base *raftBase, entries []raftpb.Entry) error {
 		c.node, err = raft.NewRawNode(&raft.Config{
 			ID: c.self, ElectionTick: electionTicks, HeartbeatTick: heartbeatTicks,
 			Storage: c.storage, Applied: c.applied,
-			MaxSizePerMsg: maxRaftMessage, MaxInflightMsgs: maxRaftInflight, MaxUncommittedEntriesSize: 4 * maxPayload,
+			MaxSizePerMsg: maxRaftMessage, MaxInflightMsgs: maxRaftInflight, MaxUncommittedEntriesSize: 2 * maxPayload,
 			CheckQuorum: true, PreVote: true, DisableProposalForwarding: true, StepDownOnRemoval: true,
 			Logger: quiet{},
 		})
@@ -431,7 +434,7 @@ func (c *core) install(snap *raftpb.Snapshot) error {
 		}
 	}
 	c.applied = m.Index
-	base := &raftBase{generation: c.l.state.Load().Generation, index: m.Index, term: m.Term, hard: c.hard}
+	base := &raftBase{generation: c.generation, index: m.Index, term: m.Term, hard: c.hard}
 	if err := c.file.replace(base, nil); err != nil {
 		return err
 	}
@@ -573,32 +576,37 @@ func (c *core) publish(next *State, e Entry) {
 
 // compact writes the core's file anew once it has grown.
 func (c *core) compact() error {
-	if c.file.records < compactRaftAfter || c.applied <= keepRaftEntries {
+	if c.file.records < compactRaftAfter && c.file.size < max(compactRaftBytes, 2*c.compacted) {
 		return nil
 	}
 	first, err := c.storage.FirstIndex()
 	if err != nil {
 		return err
 	}
-	index := max(c.applied-keepRaftEntries, first-1)
-	term, err := c.storage.Term(index)
-	if err != nil {
-		return fmt.Errorf("metadata: term of entry %d: %w", index, err)
-	}
 	last, err := c.storage.LastIndex()
 	if err != nil {
 		return err
 	}
 	var entries []raftpb.Entry
-	if last > index {
-		if entries, err = c.storage.Entries(index+1, last+1, 1<<62); err != nil {
+	if last >= first {
+		if entries, err = c.storage.Entries(first, last+1, 1<<62); err != nil {
 			return fmt.Errorf("metadata: %w", err)
 		}
 	}
-	base := &raftBase{generation: c.l.state.Load().Generation, index: index, term: term, hard: c.hard}
-	if err := c.file.replace(base, entries); err != nil {
+	index, size := c.applied, 0 // the last one to leave out
+	for index >= first && c.applied-index < keepRaftEntries && size < keepRaftBytes {
+		size += len(entries[index-first].Data)
+		index--
+	}
+	term, err := c.storage.Term(index)
+	if err != nil {
+		return fmt.Errorf("metadata: term of entry %d: %w", index, err)
+	}
+	base := &raftBase{generation: c.generation, index: index, term: term, hard: c.hard}
+	if err := c.file.replace(base, entries[index+1-first:]); err != nil {
 		return err
 	}
+	c.compacted = c.file.size
 	if index < first {
 		return nil
 	}

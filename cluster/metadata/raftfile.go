@@ -185,11 +185,17 @@ func (f *raftFile) replace(b *raftBase, entries []raftpb.Entry) error {
 	}
 	buf := appendRaftHeader(nil, b)
 	records := uint64(0)
-	if len(entries) > 0 {
-		records = 1
-		buf = appendRaftRecord(buf, records, b.hard, entries)
+	for len(entries) > 0 {
+		n, size := 0, 0
+		for n < len(entries) && (n == 0 || size+len(entries[n].Data) <= maxPayload) {
+			size += len(entries[n].Data)
+			n++
+		}
+		records++
+		buf = appendRaftRecord(buf, records, b.hard, entries[:n])
 		buf = append(buf, make([]byte, markOffset(len(buf))-len(buf))...)
 		buf = appendMark(buf, records)
+		entries = entries[n:]
 	}
 	name := raftName(f.dir, f.number+1)
 	if err := vfs.WriteFileAtomic(f.fs, name, buf); err != nil {
