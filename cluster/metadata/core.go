@@ -66,6 +66,7 @@ type core struct {
 	// generation is that of what node votes about.
 	generation uint16
 	applied    uint64 // by the library; the history may be ahead
+	compacted  int64  // size of the file when it was last written anew
 
 	waiting map[proposalID]chan answer
 	heard   map[uint64]time.Duration // when a voter was last heard
