@@ -39,6 +39,12 @@ type ReadCommand struct {
 
 	// Limit and PerPartitionLimit count live rows that pass Filters; 0 is none.
 	Limit, PerPartitionLimit uint32
+	// After, if not empty, is the clustering of the last row of the first
+	// partition that has been read: what does not lie behind it may be left out.
+	// Page is about how many rows the reader is going to take, 0 if it does not
+	// know. Both are advice for who opens the read and are not sent.
+	After []byte
+	Page  uint32
 	// Bytes bounds what may be read before the read must answer with what it
 	// has; tombstones count. 0 is the node's default.
 	Bytes int

@@ -1,0 +1,99 @@
+package replicaread
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/ilion-db/ilion/internal/metrics"
+	"github.com/ilion-db/ilion/schema"
+)
+
+// peerLoad is what this node has seen of another one.
+type peerLoad struct {
+	latency atomic.Int64 // moving average of its answers, nanoseconds
+	waiting atomic.Int32 // requests that it has not answered
+}
+
+// observe takes in how long an answer took.
+func (l *peerLoad) observe(d time.Duration) {
+	old := l.latency.Load()
+	if old == 0 {
+		old = int64(d)
+	}
+	l.latency.Store(max(old+(int64(d)-old)/8, 1)) // of two at once one is lost, which does no harm
+}
+
+// peer finds the load of a host, nil if nothing is known of it yet.
+func (rd *Reader) peer(host schema.UUID) *peerLoad {
+	l, _ := rd.peers.Load(host)
+	p, _ := l.(*peerLoad)
+	return p
+}
+
+func (rd *Reader) peerOf(host schema.UUID) *peerLoad {
+	if l := rd.peer(host); l != nil {
+		return l
+	}
+	l, _ := rd.peers.LoadOrStore(host, new(peerLoad))
+	return l.(*peerLoad)
+}
+
+const (
+	// sampleSpan is how long a table's latencies are gathered for a percentile;
+	// that of the span before counts until there is a new one.
+	sampleSpan = 10 * time.Second
+	// resample is how often the percentile is computed while a span lasts.
+	resample = time.Second
+	// fewSamples are too few to tell a percentile from.
+	fewSamples = 32
+)
+
+// tableLatency is a table's distribution of the times that replicas take, and
+// the delay after which a read asks another one.
+type tableLatency struct {
+	options string // of the policy that retry was parsed from
+	retry   retryPolicy
+
+	samples atomic.Pointer[metrics.Histogram]
+	started atomic.Int64 // Mono at which samples were begun
+	judged  atomic.Int64 // Mono at which delay was computed
+	delay   atomic.Int64
+}
+
+func (t *tableLatency) observe(d time.Duration) { t.samples.Load().Observe(uint64(d)) }
+
+// hedge is the delay at this time; negative means never.
+func (t *tableLatency) hedge(now, limit time.Duration) time.Duration {
+	if !t.retry.percentile() {
+		return t.retry.delay(0)
+	}
+	if at := t.judged.Load(); now-time.Duration(at) >= resample && t.judged.CompareAndSwap(at, int64(now)) {
+		s := t.samples.Load().Snapshot()
+		if s.Count >= fewSamples {
+			t.delay.Store(int64(t.retry.delay(time.Duration(s.Quantile(t.retry.quantile)))))
+		}
+		if now-time.Duration(t.started.Load()) >= sampleSpan && s.Count >= fewSamples {
+			t.started.Store(int64(now))
+			t.samples.Store(metrics.NewHistogram())
+		}
+	}
+	if d := t.delay.Load(); d > 0 {
+		return min(time.Duration(d), limit)
+	}
+	return t.retry.delay(limit)
+}
+
+// latencyOf finds the table's distribution; a changed policy starts it anew.
+func (rd *Reader) latencyOf(t *schema.Table, now time.Duration) *tableLatency {
+	if v, ok := rd.tables.Load(t.ID); ok {
+		if l := v.(*tableLatency); l.options == t.Options.SpeculativeRetry {
+			return l
+		}
+	}
+	l := &tableLatency{options: t.Options.SpeculativeRetry, retry: parseRetry(t.Options.SpeculativeRetry)}
+	l.samples.Store(metrics.NewHistogram())
+	l.started.Store(int64(now))
+	l.judged.Store(int64(now))
+	rd.tables.Store(t.ID, l)
+	return l
+}

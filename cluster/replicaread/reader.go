@@ -1,0 +1,223 @@
+package replicaread
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/rand"
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/schema"
+	"github.com/ilion-db/ilion/wire"
+	"github.com/ilion-db/ilion/wire/rpc"
+)
+
+// Config says what a Reader is made of. Fields without a default in brackets
+// must be set. The functions must be safe for concurrent use.
+type Config struct {
+	// Topology is who holds what, now. It must not block.
+	Topology func() *cluster.Topology
+	// Schema is the schema in force. It must not block.
+	Schema func() *schema.Snapshot
+	// Live tells whether a node may be asked. It is not called for the local
+	// node and must not block.
+	Live func(n *cluster.Node) bool
+	// Send sends to a host as rpc.Peer.Send does.
+	Send func(host schema.UUID, m *rpc.Message, r rpc.Receiver) error
+	// Replica is the local store.
+	Replica cluster.Replica
+	// Repair brings a record to a host other than this one and completes done
+	// once, when the host has applied it or it is known that it has not by the
+	// deadline (clock.Mono nanoseconds). It must not block.
+	Repair func(host schema.UUID, r mutation.Record, deadline int64, done mutation.Completer)
+	// CatchUp returns when this node has followed the metadata log to the epoch.
+	CatchUp func(ctx context.Context, epoch uint64) error
+	// Fence refuses a request of somebody at that epoch for tokens of a table,
+	// from and to included, which this node must not serve: with
+	// wire.CodeBehind if it has to catch up first. nil lets it pass. It must not
+	// block.
+	Fence func(table schema.TableID, from, to ring.Token, epoch uint64) *wire.Error
+	Clock clock.Clock
+	Rand  *rand.Source
+	// Code finds what an error of the Replica means to another node; CodeFailed
+	// is what it does not know [corruption is known without it].
+	Code func(err error) wire.Code
+	// Timeout is how long replicas have to answer [5 s].
+	Timeout time.Duration
+	// Workers bounds the goroutines that read from disk or wait [64].
+	Workers int
+	// Log is slog.Default by default.
+	Log *slog.Logger
+}
+
+const (
+	defaultTimeout = 5 * time.Second
+	defaultWorkers = 64
+)
+
+// Reader reads over replicas and serves those who do. Safe for concurrent use.
+type Reader struct {
+	cfg     Config
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	workers *workers
+	seed    atomic.Uint64
+
+	rounds sync.Pool // *round
+	scans  sync.Pool // *scan
+	serves sync.Pool // *serving
+	locals sync.Pool // *targets
+	peers  sync.Map  // schema.UUID to *peerLoad
+	tables sync.Map  // schema.TableID to *tableLatency
+}
+
+// New makes a Reader.
+func New(cfg Config) (*Reader, error) {
+	if cfg.Topology == nil || cfg.Schema == nil || cfg.Live == nil || cfg.Send == nil || cfg.Replica == nil || cfg.Repair == nil ||
+		cfg.CatchUp == nil || cfg.Fence == nil || cfg.Clock == nil || cfg.Rand == nil {
+		return nil, errors.New("replicaread: config: a field that must be set is not")
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if cfg.Workers == 0 {
+		cfg.Workers = defaultWorkers
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	rd := &Reader{cfg: cfg}
+	rd.ctx, rd.cancel = context.WithCancel(context.Background())
+	rd.workers = newWorkers(cfg.Workers)
+	rd.seed.Store(cfg.Rand.Uint64())
+	return rd, nil
+}
+
+// Close ends what runs and waits for its goroutines. Nothing may be sent or
+// served any more.
+func (rd *Reader) Close() {
+	rd.cancel()
+	rd.workers.close()
+}
+
+// chance is a number that is as good as random, without a lock.
+func (rd *Reader) chance() uint64 {
+	x := rd.seed.Add(0x9e3779b97f4a7c15)
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+func (rd *Reader) now() time.Duration { return rd.cfg.Clock.Mono() }
+
+// placement finds who holds a table.
+func placement(top *cluster.Topology, table schema.TableID) (*cluster.Placement, error) {
+	if p := top.Tables[table]; p != nil {
+		return p, nil
+	}
+	return nil, native.Invalid("The table was dropped while the statement ran")
+}
+
+func checkLevel(level ring.ConsistencyLevel) error {
+	if level == ring.Any {
+		return native.Invalid("ANY ConsistencyLevel is only supported for writes")
+	}
+	return nil
+}
+
+// TryRead answers from the local replica's memory if that replica alone is
+// enough, else mutation.ErrWouldBlock.
+func (rd *Reader) TryRead(cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (mutation.Source, error) {
+	ok, err := rd.local(cmd, level)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, mutation.ErrWouldBlock
+	}
+	return rd.cfg.Replica.TryRead(cmd)
+}
+
+// Read opens the merged stream of what cmd names, as cluster.Cluster says. It
+// waits for the first replicas' answers and, while the source is read, for
+// later ones; ctx ends that.
+func (rd *Reader) Read(ctx context.Context, cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (mutation.Source, error) {
+	ok, err := rd.local(cmd, level)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		return rd.cfg.Replica.Read(ctx, cmd)
+	}
+	s := rd.newScan(cmd, level)
+	s.ctx = ctx
+	if !s.load(false) && s.err != nil {
+		err := s.err
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// local tells whether the local replica's answer alone is enough for all that
+// cmd names.
+func (rd *Reader) local(cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (bool, error) {
+	if err := checkLevel(level); err != nil {
+		return false, err
+	}
+	top := rd.cfg.Topology()
+	p, err := placement(top, cmd.Table)
+	if err != nil {
+		return false, err
+	}
+	if !oneEnough(top, p, level) {
+		return false, nil
+	}
+	if cmd.Keys != nil {
+		for i := range cmd.Keys {
+			if !holds(p.Replicas(cmd.Keys[i].Token)) {
+				return false, nil
+			}
+		}
+		return true, nil
+	}
+	for i := range p.Ranges {
+		if !holds(&p.Ranges[i]) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// oneEnough tells whether the level asks for one answer, from any replica that
+// the local node may be.
+func oneEnough(top *cluster.Topology, p *cluster.Placement, level ring.ConsistencyLevel) bool {
+	switch {
+	case level == ring.One || level == ring.LocalOne:
+		return true
+	case p.Factors == nil:
+		return level.BlockFor(p.RF) == 1
+	case level == ring.EachQuorum:
+		return p.RF == 1
+	case level.IsLocal():
+		return level.BlockFor(p.Factors[top.Nodes[0].DC]) == 1
+	}
+	return level.BlockFor(p.RF) == 1
+}
+
+// holds tells whether the local node is a replica to read from.
+func holds(s *cluster.ReplicaSet) bool {
+	for _, n := range s.Read {
+		if n == 0 {
+			return true
+		}
+	}
+	return false
+}

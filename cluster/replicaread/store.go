@@ -1,0 +1,120 @@
+package replicaread
+
+import (
+	"context"
+
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/wire"
+)
+
+// store reads the local replica the way that a peer reads it: one page, encoded
+// as a wire.ReadReply. It is reused; then a page costs no allocation.
+type store struct {
+	sel    selection
+	rows   wire.RowWriter
+	digest mutation.Digest
+	reply  wire.ReadReply
+	head   []byte
+	body   []byte
+}
+
+// defaultBytes bounds a page that names no bound.
+const defaultBytes = 1 << 20
+
+// read makes the page that c asks for. With try it answers
+// mutation.ErrWouldBlock instead of waiting. It holds nothing of the replica
+// when it returns.
+func (s *store) read(ctx context.Context, rd *Reader, c *wire.Read, try bool) error {
+	var src mutation.Source
+	var err error
+	if try {
+		src, err = rd.cfg.Replica.TryRead(&c.ReadCommand)
+	} else {
+		src, err = rd.cfg.Replica.Read(ctx, &c.ReadCommand)
+	}
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	s.sel.init(src, &c.ReadCommand)
+	defer s.sel.Close()
+	limits := wire.Limits{Bytes: c.Bytes, Rows: c.Limit, PerPartition: c.PerPartitionLimit, Now: c.Now, Reverse: c.Reverse}
+	if limits.Bytes <= 0 || limits.Bytes > wire.MaxBody/2 {
+		limits.Bytes = defaultBytes
+	}
+	if c.Distinct {
+		limits.PerPartition = 1
+	}
+	s.reply = wire.ReadReply{}
+	s.body = s.body[:0]
+	if c.Digest {
+		return s.readDigest(c, limits)
+	}
+	s.body, s.reply.More, err = s.rows.Append(s.body, &s.sel, &c.Resume, limits)
+	if err == nil {
+		err = s.sel.Err()
+	}
+	if err != nil {
+		return err
+	}
+	if s.reply.More {
+		s.reply.Last = *s.rows.Last()
+	}
+	s.head = s.reply.AppendHead(s.head[:0])
+	return nil
+}
+
+// readDigest makes the digest of the page that the limits on rows give. A page
+// that would be cut for its bytes has none.
+func (s *store) readDigest(c *wire.Read, limits wire.Limits) error {
+	s.digest.Reset(c.Now, c.Columns)
+	_, whole, err := digestOf(&s.digest, &s.sel, limits)
+	if err != nil {
+		return err
+	}
+	if s.reply.HasDigest = whole; whole {
+		s.reply.Digest = s.digest.Sum()
+	}
+	s.head = s.reply.AppendHead(s.head[:0])
+	return nil
+}
+
+// digestOf adds what src yields up to the limits to d and counts the live rows.
+// It stops, and whole is false, when more than limits.Bytes have passed.
+func digestOf(d *mutation.Digest, src mutation.Source, limits wire.Limits) (rows uint32, whole bool, err error) {
+	passed := 0
+	full := func() bool { return limits.Rows > 0 && rows >= limits.Rows }
+	for !full() && src.NextPartition() {
+		p := src.Partition()
+		d.Partition(p)
+		passed += len(p.Key) + len(p.Static)
+		if p.Static != nil {
+			if err := d.Static(p.Static); err != nil {
+				return rows, false, err
+			}
+		}
+		var here uint32
+		for !full() && (limits.PerPartition == 0 || here < limits.PerPartition) && src.Next() {
+			it := src.Item()
+			passed += len(it.Clustering) + len(it.Row)
+			if limits.Bytes > 0 && passed > limits.Bytes {
+				return rows, false, nil
+			}
+			if it.Kind != mutation.ItemRow {
+				continue
+			}
+			var r mutation.RowReader
+			if err := r.Init(it.Row); err != nil {
+				return rows, false, err
+			}
+			if r.Live(limits.Now) {
+				here++
+				rows++
+				if err := d.Row(it.Clustering, it.Row); err != nil {
+					return rows, false, err
+				}
+			}
+		}
+	}
+	return rows, true, src.Err()
+}
