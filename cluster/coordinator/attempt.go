@@ -146,7 +146,8 @@ func (w *write) holds() bool { return len(w.slots) > 0 && w.slots[0].node == 0 }
 // unplan leaves only the starter's reference.
 func (w *write) unplan() {
 	w.mu.Lock()
-	w.refs, w.need, w.slots, w.counts = 1, nil, w.slots[:0], w.counts[:0]
+	w.refs -= len(w.slots)
+	w.need, w.slots, w.counts = nil, w.slots[:0], w.counts[:0]
 	w.mu.Unlock()
 }
 

@@ -26,6 +26,7 @@ type Cluster struct {
 	parking parking
 	workers workers
 	served  sync.Pool // of *serving
+	relays  sync.Pool // of *relay
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc

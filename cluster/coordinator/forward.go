@@ -2,95 +2,151 @@ package coordinator
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
 )
 
+// relay sends a write on to replicas of this data centre and tells its
+// coordinator what becomes of it there.
+type relay struct {
+	c    *Cluster
+	to   Peer // the coordinator
+	id   uint64
+	left atomic.Int32 // hops that have yet to be told of
+	hops []hop
+	body []byte
+	msg  rpc.Message
+}
+
 // hop is a replica that a write is sent on to.
 type hop struct {
-	s    *serving
-	host [16]byte
-	code wire.Code
+	relay *relay
+	m     *member
+	out   []byte
+	msg   rpc.Message
 }
 
 // maxHops bounds the replicas that a write is sent on to.
 const maxHops = 64
 
-// forward sends the write on to the hosts that its coordinator names, once.
+// forward sends the write on to the hosts that its coordinator names, once. A
+// host that is not known here is left to the coordinator's deadline.
 func (s *serving) forward(v *view) {
-	if s.sent || s.r.Op() != wire.OpForward {
+	from, known := v.byHost[s.r.From()]
+	if s.sent || s.r.Op() != wire.OpForward || !known || from == 0 {
 		return
 	}
 	s.sent = true
-	hosts := s.body.Forward[:min(len(s.body.Forward), maxHops)]
-	s.hops = slices.Grow(s.hops[:0], len(hosts))
-	for _, host := range hosts {
-		s.hops = append(s.hops, hop{s: s, host: host})
+	c := s.c
+	l, _ := c.relays.Get().(*relay)
+	if l == nil {
+		l = &relay{c: c}
 	}
-	s.mu.Lock()
-	s.left += len(s.hops)
-	s.mu.Unlock()
+	l.to, l.id = v.members[from].peer, s.body.ID
+	hosts := s.body.Forward[:min(len(s.body.Forward), maxHops)]
+	l.hops = slices.Grow(l.hops[:0], len(hosts))
+	for _, host := range hosts {
+		at, known := v.byHost[host]
+		if !known || at == 0 {
+			continue
+		}
+		n := len(l.hops)
+		l.hops = l.hops[:n+1]
+		l.hops[n].relay, l.hops[n].m = l, v.members[at]
+	}
+	l.left.Store(int32(len(l.hops)) + 1)
 	body := s.body
 	body.Forward = nil
-	s.out = body.Append(s.out[:0])
-	for i := range s.hops {
-		h := &s.hops[i]
-		s.message = rpc.Message{Op: wire.OpApply, Lane: rpc.Small, Epoch: s.r.Epoch(), Deadline: s.hopDeadline(), Body: s.out}
-		at, known := v.byHost[h.host]
-		if !known || at == 0 {
-			h.answered(wire.CodeNotOwner)
-		} else if err := v.members[at].peer.Send(&s.message, h); err != nil {
-			h.answered(wire.CodeTimeout)
+	l.body = body.Append(l.body[:0])
+	l.msg = rpc.Message{Op: wire.OpApply, Lane: laneOf(l.body), Epoch: s.r.Epoch(), Deadline: s.r.Deadline(), Body: l.body}
+	for i := range l.hops {
+		h := &l.hops[i]
+		if err := h.m.peer.Send(&l.msg, h); err != nil {
+			h.tell(&wire.Applied{Code: wire.CodeTimeout})
 		}
 	}
+	l.done()
 }
 
-// hopDeadline leaves time for the reply.
-func (s *serving) hopDeadline() int64 {
-	d := s.r.Deadline()
-	if d == 0 {
-		return int64(s.c.cfg.Clock.Mono() + s.c.cfg.WriteTimeout)
+// laneOf keeps large bodies apart from small requests.
+func laneOf(body []byte) rpc.Lane {
+	if len(body) > bulkBytes {
+		return rpc.Bulk
 	}
-	return d - (d-int64(s.c.cfg.Clock.Mono()))/8
+	return rpc.Small
 }
 
 // Receive implements rpc.Receiver.
 func (h *hop) Receive(a *rpc.Answer) {
-	h.s.c.HeardEpoch(h.host, a.Epoch)
+	h.relay.c.heard(h.m, a.Epoch)
+	told := wire.Applied{Epoch: a.Epoch}
 	switch err := a.Err.(type) {
 	case nil:
-		h.answered(0)
 	case *wire.Error:
-		h.s.mu.Lock()
-		switch err.Code {
-		case wire.CodeNewer: // and applied
-			h.s.newer = max(h.s.newer, err.Timestamp)
-		case wire.CodeStale:
-			h.s.stale, h.code = max(h.s.stale, err.Epoch), err.Code
-		default:
-			h.code = err.Code
-		}
-		h.s.finished()
+		told.Code, told.Epoch, told.Timestamp = err.Code, err.Epoch, err.Timestamp
 	default:
-		h.answered(wire.CodeTimeout)
+		told.Code = wire.CodeTimeout
 	}
+	h.tell(&told)
 }
 
-func (h *hop) answered(code wire.Code) {
-	h.s.mu.Lock()
-	h.code = code
-	h.s.finished()
+// tell tells the coordinator of one hop. If that fails, its deadline tells it.
+func (h *hop) tell(a *wire.Applied) {
+	l := h.relay
+	a.ID, a.Host = l.id, h.m.host
+	h.out = a.Append(h.out[:0])
+	h.msg = rpc.Message{Op: wire.OpApplied, Lane: rpc.Small, Epoch: l.c.Epoch(), Body: h.out}
+	if l.to.Notify(&h.msg) != nil {
+		l.c.stats.Untold.Inc()
+	}
+	l.done()
 }
 
-// collect makes the reply to who asked to send on: the codes of the others, and
-// this node's own if it has one.
-func (s *serving) collect() {
-	s.reply.Hosts, s.reply.Codes = s.reply.Hosts[:0], s.reply.Codes[:0]
-	for i := range s.hops {
-		s.reply.Hosts, s.reply.Codes = append(s.reply.Hosts, s.hops[i].host), append(s.reply.Codes, s.hops[i].code)
+func (l *relay) done() {
+	if l.left.Add(-1) > 0 {
+		return
 	}
-	if s.own != 0 {
-		s.reply.Hosts, s.reply.Codes = append(s.reply.Hosts, s.c.cfg.HostID), append(s.reply.Codes, s.own)
+	l.to = nil
+	if cap(l.body) > keepBody {
+		l.body, l.msg = nil, rpc.Message{}
+	}
+	l.c.relays.Put(l)
+}
+
+// applied takes in what became of a write at a replica that it was sent on to.
+// The name tells whether the record is still that of the write.
+func (p *pool) applied(r incoming) {
+	defer r.ReplyEpoch(p.c.Epoch())
+	var a wire.Applied
+	if a.Decode(r.Body()) != nil {
+		return
+	}
+	w := p.find(a.ID)
+	if w == nil {
+		return
+	}
+	w.mu.Lock()
+	i := slices.IndexFunc(w.slots, func(s slot) bool {
+		return s.via >= 0 && s.state == waiting && w.v.members[s.node].host == a.Host
+	})
+	if w.id() != a.ID || i < 0 || w.slots[i].via == i {
+		w.mu.Unlock()
+		return
+	}
+	w.refs++
+	w.mu.Unlock()
+	s := &w.slots[i]
+	w.c.heard(w.v.members[s.node], a.Epoch)
+	var next *write
+	if a.Code != 0 {
+		next = w.next(s, &wire.Error{Code: a.Code, Epoch: a.Epoch, Timestamp: a.Timestamp})
+	}
+	w.coded(s, a.Code)
+	w.mu.Lock()
+	w.unref(nil, nil)
+	if next != nil {
+		next.proceed()
 	}
 }

@@ -70,7 +70,9 @@ func (p *pool) get(q *request) (*write, error) {
 	w.charged = n
 	w.requested = requested{level: q.level, kind: q.kind, batched: q.batched, created: p.c.cfg.Stamps.Mark(), limit: q.deadline}
 	w.encode(q.records[0])
+	w.mu.Lock()
 	w.done, w.refs = q.done, 1
+	w.mu.Unlock()
 	return w, nil
 }
 
@@ -95,9 +97,20 @@ func (p *pool) take() *write {
 		p.free = p.free[:n]
 		return w
 	}
-	w := &write{c: p.c}
+	w := &write{c: p.c, index: uint32(len(p.all))}
 	p.all = append(p.all, w)
 	return w
+}
+
+// find returns the record that an id names; whether it is still that use of it
+// has to be looked at.
+func (p *pool) find(id uint64) *write {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := int(uint32(id)); i < len(p.all) {
+		return p.all[i]
+	}
+	return nil
 }
 
 // encode makes the body of a record.
@@ -114,6 +127,8 @@ func (w *write) encode(r []byte) {
 func (p *pool) put(w *write) {
 	w.deadline.Store(0)
 	w.mu.Lock()
+	w.use++
+	w.refs = 0
 	w.done, w.answered, w.need, w.v, w.local[0] = nil, false, nil, nil, nil
 	w.slots, w.counts = w.slots[:0], w.counts[:0]
 	if cap(w.body) > keepBody {

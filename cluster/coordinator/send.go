@@ -14,11 +14,10 @@ import (
 // bulkBytes is from which size a body travels apart from small requests.
 const bulkBytes = 64 << 10
 
-// hops is the scratch of sending on.
+// hops is the scratch of encoding bodies.
 type hops struct {
-	head  []byte
 	apply wire.Apply
-	parts [1][]byte
+	body  []byte // for who sends on
 }
 
 // plan makes a slot for every replica, this node's first. The starter's
@@ -37,16 +36,12 @@ func (w *write) plan(v *view, t *table, set *cluster.ReplicaSet) {
 			w.counts[g].left++
 			w.counts[g].total++
 		}
-		s := slot{w: w, node: n, group: g, via: -1}
-		if at := len(w.slots); at < cap(w.slots) {
-			s.reply = w.slots[:at+1][at].reply
-		}
-		w.slots = append(w.slots, s)
+		w.slots = append(w.slots, slot{w: w, node: n, group: g, via: -1})
 		if last := len(w.slots) - 1; n == 0 && last > 0 {
 			w.slots[0], w.slots[last] = w.slots[last], w.slots[0]
 		}
 	}
-	w.refs = len(w.slots) + 1
+	w.refs += len(w.slots)
 }
 
 // ask sends the write to all replicas. With a nil ctx it answers
@@ -113,6 +108,8 @@ func (w *write) routeVia(dc, relay int) {
 	if relay < 0 {
 		return // who was alive is not any more
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	n := 0
 	for i := range w.slots {
 		if s := &w.slots[i]; i == relay || w.v.dc[s.node] == dc && w.v.members[s.node].live() {
@@ -134,10 +131,7 @@ func (w *write) send(s *slot) {
 		return
 	}
 	msg := &w.message
-	*msg = rpc.Message{Op: wire.OpApply, Lane: rpc.Small, Epoch: w.v.epoch, Deadline: w.deadline.Load(), Body: w.body}
-	if len(w.body) > bulkBytes {
-		msg.Lane = rpc.Bulk
-	}
+	*msg = rpc.Message{Op: wire.OpApply, Lane: laneOf(w.body), Epoch: w.v.epoch, Deadline: w.limit, Body: w.body}
 	if s.via >= 0 {
 		w.forward(msg, s)
 	}
@@ -150,54 +144,22 @@ func (w *write) send(s *slot) {
 // forward makes msg one for a replica that sends it on to others.
 func (w *write) forward(msg *rpc.Message, s *slot) {
 	h := &w.hops
-	h.apply.Atomic, h.apply.Records, h.apply.Forward = w.batched, w.local[:], h.apply.Forward[:0]
+	h.apply = wire.Apply{Atomic: w.batched, Records: w.local[:], Forward: h.apply.Forward[:0], ID: w.id()}
 	for i := range w.slots {
 		if o := &w.slots[i]; o != s && o.via == s.via {
 			h.apply.Forward = append(h.apply.Forward, w.v.members[o.node].host)
 		}
 	}
-	h.head = h.apply.Append(h.head[:0])
+	h.body = h.apply.Append(h.body[:0])
 	h.apply.Records = nil
-	msg.Op, msg.Body = wire.OpForward, h.head
+	msg.Op, msg.Body = wire.OpForward, h.body
 }
 
 // loseBehind gives up those that s should have sent on to.
 func (w *write) loseBehind(s *slot) {
-	if s.via < 0 {
-		return
-	}
 	for i := range w.slots {
-		if o := &w.slots[i]; o != s && o.via == s.via {
+		if o := &w.slots[i]; s.via >= 0 && o != s && o.via == s.via {
 			w.resolve(o, lost, native.ReasonTimeout)
 		}
 	}
-}
-
-// relayed counts what s, who sent on, tells of the others, and returns the
-// code of s itself.
-func (w *write) relayed(s *slot, body []byte) (own wire.Code) {
-	bad := s.reply.Decode(body) != nil
-	code := func(o *slot) wire.Code {
-		for i, host := range s.reply.Hosts {
-			if host == w.v.members[o.node].host {
-				return s.reply.Codes[i]
-			}
-		}
-		if o == s {
-			return 0
-		}
-		return wire.CodeTimeout
-	}
-	for i := range w.slots {
-		o := &w.slots[i]
-		if o == s || o.via != s.via {
-			continue
-		}
-		if bad {
-			w.resolve(o, lost, native.ReasonTimeout)
-		} else {
-			w.coded(o, code(o))
-		}
-	}
-	return code(s)
 }

@@ -2,7 +2,6 @@ package coordinator
 
 import (
 	"errors"
-	"sync"
 
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/wire"
@@ -22,10 +21,8 @@ type incoming interface {
 
 var _ incoming = (*rpc.Request)(nil)
 
-// serving is the record of a write of another coordinator.
-//
-// Invariant: left is the number of answers, this store's among them, that the
-// reply waits for; nothing refers to the record once it is 0.
+// serving is the record of a write of another coordinator, from its arrival to
+// the answer.
 type serving struct {
 	c       *Cluster
 	r       incoming
@@ -33,23 +30,20 @@ type serving struct {
 	charged int64
 	newer   int64 // newest server stamp met, 0 if none is newer
 	sent    bool  // on to others
-
-	mu      sync.Mutex // protects what follows
-	left    int
-	own     wire.Code
-	stale   uint64 // epoch of a replica behind this one that refused
-	hops    []hop
-	reply   wire.ApplyReply
 	out     []byte
 	part    [1][]byte
-	message rpc.Message
 }
 
-// Serve answers wire.OpApply, OpForward, OpHint, OpBatchStore and OpBatchDone.
+// Serve answers wire.OpApply, OpForward, OpHint, OpBatchStore, OpBatchDone and
+// OpApplied.
 // It is an rpc.Handler.
 func (c *Cluster) Serve(r *rpc.Request) { c.serve(r) }
 
 func (c *Cluster) serve(r incoming) {
+	if r.Op() == wire.OpApplied {
+		c.pool.applied(r)
+		return
+	}
 	c.stats.Served.Inc()
 	n := int64(len(r.Body())) + writeOverhead
 	if c.pool.charge(n) != nil {
@@ -61,7 +55,7 @@ func (c *Cluster) serve(r incoming) {
 	if s == nil {
 		s = &serving{c: c}
 	}
-	s.r, s.charged, s.left = r, n, 1
+	s.r, s.charged = r, n
 	switch r.Op() {
 	case wire.OpApply, wire.OpForward, wire.OpHint:
 		s.apply()
@@ -167,58 +161,29 @@ func (c *Cluster) code(err error) wire.Code {
 	return wire.CodeFailed
 }
 
-// complete takes in this node's own outcome.
+// complete answers with this node's outcome and frees the record.
 func (s *serving) complete(code wire.Code) {
-	s.mu.Lock()
-	s.own = code
-	s.finished()
-}
-
-// finished gives one answer back, with mu held, and replies after the last.
-func (s *serving) finished() {
-	s.left--
-	last := s.left == 0
-	s.mu.Unlock()
-	if !last {
-		return
+	c, r := s.c, s.r
+	e := wire.Error{Code: code, Epoch: c.view.Load().epoch, Timestamp: s.newer}
+	switch {
+	case code != 0:
+		c.stats.Refused.Inc()
+		r.Fail(&e)
+	case s.newer != 0:
+		e.Code = wire.CodeNewer
+		r.Fail(&e)
+	case r.Op() == wire.OpHint:
+		rate := wire.HintReply{Rate: c.hintRate()}
+		s.out = rate.Append(s.out[:0])
+		s.part[0] = s.out
+		r.ReplyEpoch(e.Epoch, s.part[:]...)
+	default:
+		r.ReplyEpoch(e.Epoch)
 	}
-	s.answer()
-	c := s.c
 	n := s.charged
 	clear(s.body.Records)
-	s.body.Records, s.body.Forward, s.body.Hinted, s.body.Atomic = s.body.Records[:0], s.body.Forward[:0], 0, false
-	s.r, s.newer, s.sent, s.own, s.stale, s.hops = nil, 0, false, 0, 0, s.hops[:0]
+	s.body = wire.Apply{Records: s.body.Records[:0], Forward: s.body.Forward[:0]}
+	s.r, s.newer, s.sent = nil, 0, false
 	c.served.Put(s)
 	c.pool.used.Add(-n)
-}
-
-// answer replies. Everybody has answered.
-func (s *serving) answer() {
-	epoch := s.c.view.Load().epoch
-	s.out = s.out[:0]
-	switch {
-	case s.r.Op() == wire.OpHint && s.own == 0:
-		rate := wire.HintReply{Rate: s.c.hintRate()}
-		s.out = rate.Append(s.out)
-	case s.sent:
-		s.collect()
-		s.out = s.reply.Append(s.out)
-		if s.stale > 0 || s.newer > 0 {
-			break
-		}
-		s.own = 0 // told in the reply
-	}
-	switch {
-	case s.own == wire.CodeStale, s.stale > 0:
-		s.refuse(wire.CodeStale, max(epoch, s.stale))
-	case s.own != 0:
-		s.refuse(s.own, epoch)
-	case s.newer != 0:
-		s.r.Fail(&wire.Error{Code: wire.CodeNewer, Epoch: epoch, Timestamp: s.newer, Detail: s.out})
-	case len(s.out) > 0:
-		s.part[0] = s.out
-		s.r.ReplyEpoch(epoch, s.part[:]...)
-	default:
-		s.r.ReplyEpoch(epoch)
-	}
 }

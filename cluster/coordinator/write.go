@@ -36,8 +36,10 @@ type write struct {
 
 	deadline atomic.Int64 // limit, once this attempt answers for the write; else 0
 	charged  int64        // bytes, of the pool
+	index    uint32       // in pool.all
 
 	mu       sync.Mutex // protects what follows
+	use      uint32     // counts the uses of the record
 	done     cluster.Completer
 	answered bool
 	refs     int
@@ -70,13 +72,12 @@ type slot struct {
 	state slotState
 	// reason is why it failed, as in native.FailureReason.
 	reason uint16
-	reply  wire.ApplyReply // scratch of who sends on
 }
 
 type slotState uint8
 
 const (
-	waiting slotState = iota
+	waiting slotState = iota // it may be sent on, then nothing but the deadline is sure to end it
 	acked
 	failed
 	lost // nothing was or will be heard in time
@@ -88,18 +89,10 @@ func (s *slot) Receive(a *rpc.Answer) {
 	w.c.heard(w.v.members[s.node], a.Epoch)
 	switch err := a.Err.(type) {
 	case nil:
-		code := wire.Code(0)
-		if s.via >= 0 {
-			code = w.relayed(s, a.Body)
-		}
-		w.coded(s, code)
+		w.resolve(s, acked, 0)
 	case *wire.Error:
 		next := w.next(s, err)
-		switch {
-		case s.via < 0:
-		case err.Code == wire.CodeNewer || err.Code == wire.CodeStale:
-			w.relayed(s, err.Detail)
-		default:
+		if err.Code != wire.CodeNewer {
 			w.loseBehind(s)
 		}
 		w.coded(s, err.Code)
@@ -142,10 +135,17 @@ func (w *write) Complete(err error) {
 	w.resolve(&w.slots[0], acked, 0)
 }
 
-// resolve counts the answer of a replica. One that may not have the write gets
-// a hint, unless a later attempt sees to that.
+// id names this use of the record. mu is held.
+func (w *write) id() uint64 { return uint64(w.use)<<32 | uint64(w.index) }
+
+// resolve counts the answer of a replica, once. One that may not have the write
+// gets a hint, unless a later attempt sees to that.
 func (w *write) resolve(s *slot, to slotState, reason uint16) {
 	w.mu.Lock()
+	if s.state != waiting {
+		w.mu.Unlock()
+		return
+	}
 	s.state, s.reason = to, reason
 	hint := to != acked && s.node != 0 && w.done != nil
 	if s.group >= 0 {
@@ -247,17 +247,39 @@ func (v *view) addr(node int) netip.Addr {
 }
 
 // expire answers a write whose deadline has passed. What its replicas answer
-// is still awaited.
+// is still awaited, but for those that it was sent on to: nobody may tell what
+// became of it there.
 func (w *write) expire(now int64) {
 	w.mu.Lock()
-	if d := w.deadline.Load(); w.answered || w.done == nil || d == 0 || d > now {
+	if d := w.deadline.Load(); d == 0 || d > now {
 		w.mu.Unlock()
 		return
 	}
-	w.answered = true
-	done, err := w.done, w.verdict()
+	w.deadline.Store(0)
+	w.refs++
+	var done cluster.Completer
+	var err error
+	if !w.answered && w.done != nil {
+		w.answered = true
+		done, err = w.done, w.verdict()
+	}
 	w.mu.Unlock()
-	done.Complete(err)
+	if done != nil {
+		done.Complete(err)
+	}
+	for i := 0; ; i++ {
+		w.mu.Lock()
+		if i >= len(w.slots) {
+			w.unref(nil, nil)
+			return
+		}
+		s := &w.slots[i]
+		behind := s.via >= 0 && s.via != i
+		w.mu.Unlock()
+		if behind {
+			w.resolve(s, lost, native.ReasonTimeout)
+		}
+	}
 }
 
 // finish ends an attempt of which no replica has been asked.
