@@ -50,7 +50,8 @@ func (l *lines) count() int {
 
 func hostID(i int) [16]byte { return [16]byte{byte(i), 0xaa} }
 
-// start makes node i at 127.0.0.i:7000; edit may change its configuration.
+// start makes node i at 127.0.0.i:7000, or at any port of the machine; edit may
+// change its configuration.
 func start(t testing.TB, n transport.Transport, i int, edit func(*rpc.Config)) *node {
 	t.Helper()
 	nd := &node{host: hostID(i), addr: fmt.Sprintf("127.0.0.%d:7000", i), log: &lines{}}
@@ -71,6 +72,9 @@ func start(t testing.TB, n transport.Transport, i int, edit func(*rpc.Config)) *
 		OnUp:   func([16]byte) { nd.note("up") },
 		OnDown: func([16]byte) { nd.note("down") },
 	}
+	if n == transport.TCP {
+		nd.addr = "127.0.0.1:0"
+	}
 	if edit != nil {
 		edit(&nd.cfg)
 	}
@@ -82,6 +86,7 @@ func start(t testing.TB, n transport.Transport, i int, edit func(*rpc.Config)) *
 	if err != nil {
 		t.Fatal(err)
 	}
+	nd.addr = l.Addr().String()
 	served := make(chan error, 1)
 	go func() { served <- nd.Serve(l) }()
 	t.Cleanup(func() {

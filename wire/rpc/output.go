@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"encoding/binary"
 	"runtime"
 
 	"github.com/ilion-db/ilion/internal/encoding"
@@ -65,15 +66,14 @@ func (o *output) drop() {
 	o.queue = o.queue[:0]
 }
 
-// frame is a message to be encoded.
+// frame is a message to be encoded. It stays on its maker's stack, and so do
+// the bytes that it points to: they are copied only.
 type frame struct {
 	op    wire.Op
 	flags wire.Flags
 	pro   wire.Prologue
 	body  []byte
-	parts [][]byte
-	// packed is the compressed body, if not nil.
-	packed *bytebufferpool.ByteBuffer
+	parts [][]byte // after body
 }
 
 func (f *frame) bodySize() int {
@@ -84,60 +84,70 @@ func (f *frame) bodySize() int {
 	return n
 }
 
-// pack compresses the body if that pays.
-func (f *frame) pack() {
-	plain := f.body
-	var joined *bytebufferpool.ByteBuffer
-	if len(f.parts) > 0 {
-		joined = getBuffer(&outputPool, f.bodySize())
-		joined.B = append(joined.B, f.body...)
-		for _, p := range f.parts {
-			joined.B = append(joined.B, p...)
-		}
-		plain = joined.B
+func (f *frame) appendBody(dst []byte) []byte {
+	dst = append(dst, f.body...)
+	for _, p := range f.parts {
+		dst = append(dst, p...)
 	}
-	packed := getBuffer(&outputPool, len(plain))
+	return dst
+}
+
+// appendTo appends the whole frame. Its header can be put again with another
+// stream.
+func (f *frame) appendTo(dst []byte, h *wire.Header) []byte {
+	start := len(dst)
+	var header [wire.HeaderSize]byte
+	dst = append(dst, header[:]...)
+	dst = f.pro.Append(dst)
+	dst = f.appendBody(dst)
+	dst = binary.LittleEndian.AppendUint32(dst, encoding.CRC32C(dst[start+wire.HeaderSize:]))
+	h.Length = uint32(len(dst) - start - wire.HeaderSize)
+	h.Put(dst[start:])
+	return dst
+}
+
+// packed returns the compressed body in a buffer, or nil if that does not pay.
+func (f *frame) packed() *bytebufferpool.ByteBuffer {
+	plain := getBuffer(&outputPool, f.bodySize())
+	plain.B = f.appendBody(plain.B)
+	b := getBuffer(&outputPool, len(plain.B))
 	var ok bool
-	if packed.B, ok = wire.AppendCompressed(packed.B, plain); ok {
-		f.packed = packed
-		f.body, f.parts = packed.B, nil
-		f.flags |= wire.FlagLZ4
-	} else {
-		putBuffer(&outputPool, packed)
+	b.B, ok = wire.AppendCompressed(b.B, plain.B)
+	putBuffer(&outputPool, plain)
+	if !ok {
+		putBuffer(&outputPool, b)
+		return nil
 	}
-	if joined != nil {
-		putBuffer(&outputPool, joined)
-	}
+	return b
 }
 
 // push encodes a frame into the queue. With k it is a request, and k gets its
 // stream; else stream is used. bounded makes it fail if too much is queued
 // already.
 func (c *conn) push(f *frame, stream uint32, k *call, bounded bool) error {
-	if f.bodySize() > wire.MaxBody {
+	n := f.bodySize()
+	switch {
+	case n > wire.MaxBody:
 		return ErrTooLarge
-	}
-	if f.bodySize() >= compressSize && c.packs.Load() {
-		f.pack()
-		if f.packed != nil {
-			defer putBuffer(&outputPool, f.packed)
+	case n >= compressSize && c.packs.Load():
+		if b := f.packed(); b != nil {
+			p := frame{op: f.op, flags: f.flags | wire.FlagLZ4, pro: f.pro, body: b.B}
+			err := c.enqueue(&p, len(b.B), stream, k, bounded)
+			putBuffer(&outputPool, b)
+			return err
 		}
 	}
-	var space [wire.MaxPrologue]byte
-	pro := f.pro.Append(space[:0])
-	crc := encoding.UpdateCRC32C(encoding.CRC32C(pro), f.body)
-	for _, p := range f.parts {
-		crc = encoding.UpdateCRC32C(crc, p)
-	}
-	h := wire.Header{
-		Length: uint32(len(pro) + f.bodySize() + wire.CheckSize),
-		Op:     f.op, Flags: f.flags, Stream: stream, Version: wire.Version,
-	}
-	size := wire.HeaderSize + int(h.Length)
+	return c.enqueue(f, n, stream, k, bounded)
+}
+
+// enqueue is push for a frame as it is, with a body of n bytes.
+func (c *conn) enqueue(f *frame, n int, stream uint32, k *call, bounded bool) error {
+	h := wire.Header{Op: f.op, Flags: f.flags, Stream: stream, Version: wire.Version}
+	size := n + wire.FrameOverhead
 	var own *bytebufferpool.ByteBuffer
 	if size >= ownSize {
 		own = getBuffer(&outputPool, size)
-		own.B = f.appendTo(own.B, pro, crc)
+		own.B = f.appendTo(own.B, &h)
 	}
 	c.mu.Lock()
 	if err := c.admit(size, k, bounded); err != nil {
@@ -159,13 +169,13 @@ func (c *conn) push(f *frame, stream uint32, k *call, bounded bool) error {
 		h.Put(own.B)
 		o.queue = append(o.queue, own)
 		o.alone = true
+		o.bytes += len(own.B)
 	} else {
 		b := o.room(size)
 		start := len(b.B)
-		b.B = f.appendTo(b.B, pro, crc)
-		h.Put(b.B[start:])
+		b.B = f.appendTo(b.B, &h)
+		o.bytes += len(b.B) - start
 	}
-	o.bytes += size
 	start := c.wantsWriter()
 	c.mu.Unlock()
 	if start {
@@ -184,18 +194,6 @@ func (c *conn) admit(size int, k *call, bounded bool) error {
 		return ErrBacklog
 	}
 	return nil
-}
-
-// appendTo appends the frame with room for its header.
-func (f *frame) appendTo(dst, pro []byte, crc uint32) []byte {
-	var header [wire.HeaderSize]byte
-	dst = append(dst, header[:]...)
-	dst = append(dst, pro...)
-	dst = append(dst, f.body...)
-	for _, p := range f.parts {
-		dst = append(dst, p...)
-	}
-	return append(dst, byte(crc), byte(crc>>8), byte(crc>>16), byte(crc>>24))
 }
 
 // wantsWriter tells whether the caller has to start the writer, which is then
