@@ -44,6 +44,7 @@ func (w *write) next(s *slot, e *wire.Error) *write {
 	done := w.done
 	w.done, w.answered = nil, true
 	w.mu.Unlock()
+	w.handedOn.Store(true)
 	n := w.c.pool.successor(w)
 	n.until = until
 	n.owe(done)
@@ -55,7 +56,7 @@ func (w *write) owe(done cluster.Completer) {
 	w.mu.Lock()
 	w.done, w.refs = done, 1
 	w.mu.Unlock()
-	w.deadline.Store(w.limit)
+	w.arm()
 }
 
 // proceed plans the write and sends it, once the epoch that it needs is in

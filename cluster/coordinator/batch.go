@@ -200,7 +200,7 @@ func (b *batch) write() {
 			b.Complete(err)
 			continue
 		}
-		w.deadline.Store(w.limit)
+		w.arm()
 		w.proceed()
 	}
 	b.Complete(nil)

@@ -371,9 +371,10 @@ type fixture struct {
 	hints   *keeping
 	batches *batches
 	table   schema.TableID
+	key     mutation.Key // of the rows that are written
 }
 
-// single has one node, with the table of a keyspace of that replication.
+// newFixture has the table of a keyspace of that replication.
 func newFixture(t testing.TB, replication map[string]string, members ...metadata.Member) *fixture {
 	t.Helper()
 	f := bareFixture(t, func(*Config) {}, members...)
@@ -383,7 +384,7 @@ func newFixture(t testing.TB, replication map[string]string, members ...metadata
 
 func bareFixture(t testing.TB, configure func(*Config), members ...metadata.Member) *fixture {
 	t.Helper()
-	f := &fixture{t: t, store: &clustertest.Store{}, all: newAgreed(members...), peers: map[[16]byte]*peer{}, hints: &keeping{}, batches: &batches{}}
+	f := &fixture{t: t, store: &clustertest.Store{}, all: newAgreed(members...), peers: map[[16]byte]*peer{}, hints: &keeping{}, batches: &batches{}, key: keyAt(1)}
 	f.log = f.all.log()
 	for _, m := range members[1:] {
 		f.peers[m.HostID] = &peer{host: m.HostID}
@@ -460,4 +461,33 @@ func (f *fixture) write(level ring.ConsistencyLevel, records ...mutation.Record)
 		f.t.Error("a write was completed twice")
 	}
 	return err
+}
+
+// start starts a write.
+func (f *fixture) start(level ring.ConsistencyLevel, o *outcome, records ...mutation.Record) error {
+	return f.TryWrite(&cluster.Write{Records: records, Consistency: level, Done: o})
+}
+
+// replicas are the hosts that hold a key.
+func (f *fixture) replicas(k mutation.Key) (hosts [][16]byte) {
+	top := f.Topology()
+	for _, n := range top.Tables[f.table].Replicas(k.Token).Write {
+		hosts = append(hosts, top.Nodes[n].HostID)
+	}
+	return hosts
+}
+
+// holds tells whether the coordinator holds a key.
+func (f *fixture) holds(k mutation.Key) bool { return slices.Contains(f.replicas(k), f.cfg.HostID) }
+
+// settle waits until nothing is in flight any more.
+func (f *fixture) settle() {
+	f.t.Helper()
+	for range 1000 {
+		if f.InFlight() == 0 {
+			return
+		}
+		<-clock.Real.After(100 * time.Millisecond) // of the bubble
+	}
+	f.t.Errorf("%d bytes are still in flight", f.InFlight())
 }

@@ -126,6 +126,7 @@ func (w *write) encode(r []byte) {
 // put takes a record back that nobody refers to any more.
 func (p *pool) put(w *write) {
 	w.deadline.Store(0)
+	w.handedOn.Store(false)
 	w.mu.Lock()
 	w.use++
 	w.refs = 0

@@ -3,10 +3,12 @@ package coordinator
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
 )
@@ -58,7 +60,7 @@ func (w *write) ask(ctx context.Context) error {
 			w.Complete(err)
 		}
 	}
-	w.deadline.Store(w.limit)
+	w.arm()
 	w.routes()
 	for i := range w.slots {
 		if s := &w.slots[i]; s.node != 0 && (s.via < 0 || s.via == i) {
@@ -73,6 +75,19 @@ func (w *write) ask(ctx context.Context) error {
 	w.mu.Lock()
 	w.unref(w.decide())
 	return nil
+}
+
+// hintGrace is how much longer a write at ANY may take: it is acknowledged by
+// the hints for replicas that did not answer in time.
+const hintGrace = 250 * time.Millisecond
+
+// arm makes the attempt end by its deadline.
+func (w *write) arm() {
+	d := w.limit
+	if w.level == ring.Any {
+		d += int64(hintGrace)
+	}
+	w.deadline.Store(d)
 }
 
 // routes finds who sends on: in each remote data centre with several live
@@ -125,7 +140,7 @@ func (w *write) routeVia(dc, relay int) {
 // send asks one replica, or gives it up at once.
 func (w *write) send(s *slot) {
 	m := w.v.members[s.node]
-	if !m.live() {
+	if !m.live() || w.handedOn.Load() {
 		w.loseBehind(s)
 		w.resolve(s, lost, native.ReasonTimeout)
 		return

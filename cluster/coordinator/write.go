@@ -34,7 +34,8 @@ type write struct {
 	message rpc.Message
 	hops    hops
 
-	deadline atomic.Int64 // limit, once this attempt answers for the write; else 0
+	deadline atomic.Int64 // when to expire, once this attempt answers for the write; else 0
+	handedOn atomic.Bool  // a later attempt answers
 	charged  int64        // bytes, of the pool
 	index    uint32       // in pool.all
 
