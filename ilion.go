@@ -68,7 +68,7 @@ func Open(dir string, o *Options) (*DB, error) {
 	default:
 		return nil, fmt.Errorf("ilion: options: unknown Sync %q", o.Sync)
 	}
-	n, err := node.New(node.Options{
+	n, err := node.New(context.Background(), node.Options{
 		Config: c, Clock: clock.Real, FS: vfs.OS, Rand: rand.NewSecure(), Log: o.Log, Embedded: true, Version: "embedded",
 	})
 	if err != nil {

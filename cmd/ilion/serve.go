@@ -85,7 +85,7 @@ func serve(ctx context.Context, c *config.Config, out io.Writer) error {
 	if c.LogFormat == "json" {
 		handler = slog.NewJSONHandler(out, nil)
 	}
-	n, err := node.New(node.Options{
+	n, err := node.New(ctx, node.Options{
 		Config:  *c,
 		Version: version,
 		Clock:   clock.Real,

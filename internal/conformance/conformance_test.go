@@ -122,7 +122,7 @@ func serve(t *testing.T) string {
 	c.Memory, c.CommitlogSegment = config.MinMemory, 1<<20
 	c.RequestTimeout = patience
 	fs := vfs.NewMem()
-	n, err := node.New(node.Options{Config: c, Version: "test", Clock: clock.Real, FS: fs, Rand: rand.NewSecure()})
+	n, err := node.New(t.Context(), node.Options{Config: c, Version: "test", Clock: clock.Real, FS: fs, Rand: rand.NewSecure()})
 	if err != nil {
 		t.Fatal(err)
 	}

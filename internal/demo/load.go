@@ -47,7 +47,7 @@ func (d *demo) connect() (*gocql.Session, error) {
 	if d.cfg.Datacenters > 1 {
 		c.Consistency = gocql.LocalQuorum
 	}
-	c.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(gocql.DCAwareRoundRobinPolicy(d.dc(0)))
+	c.PoolConfig.HostSelectionPolicy = gocql.DCAwareRoundRobinPolicy(d.dc(0))
 	c.DefaultIdempotence = true
 	c.RetryPolicy = &gocql.SimpleRetryPolicy{NumRetries: 2}
 	c.Timeout, c.ConnectTimeout = 10*time.Second, 10*time.Second

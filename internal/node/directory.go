@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/ilion-db/ilion/cluster/hlc"
@@ -16,9 +15,8 @@ import (
 // aliveEvery is how often the clock mark and the last-alive time are kept.
 const aliveEvery = 10 * time.Second
 
-// openDirectory locks the data directory, finds out who it is and reads what
-// the cluster has agreed on.
-func (n *Node) openDirectory() error {
+// openDirectory locks the data directory.
+func (n *Node) openDirectory(context.Context) error {
 	c := &n.opts.Config
 	fs, dir := n.opts.FS, c.DataDir
 	if err := vfs.MkdirAllSync(fs, dir); err != nil {
@@ -32,16 +30,30 @@ func (n *Node) openDirectory() error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	n.lock = lock
-	// A directory that is refused stays as it was: nothing is written before
-	// its identity and its place are known to be ours.
-	n.identity, err = metadata.ReadIdentity(fs, dir, c.ClusterName)
+	return nil
+}
+
+// openMetadata finds out who the directory is and reads what the cluster has
+// agreed on. A directory that is refused stays as it was: nothing is written
+// before its identity and its place are known to be ours.
+func (n *Node) openMetadata(ctx context.Context) error {
+	if n.network != nil {
+		if err := n.network.enter(ctx); err != nil {
+			return err
+		}
+		n.meta = n.network.log
+		return nil
+	}
+	c := &n.opts.Config
+	var err error
+	n.identity, err = metadata.ReadIdentity(n.opts.FS, c.DataDir, c.ClusterName)
 	if errors.Is(err, vfs.ErrNotExist) {
 		err = n.openIdentity()
 	}
 	if err != nil {
 		return err
 	}
-	n.meta, err = metadata.Open(fs, dir+"/metadata", metadata.Options{
+	n.meta, err = metadata.Open(n.opts.FS, c.DataDir+"/metadata", metadata.Options{
 		Generation: n.identity.Generation,
 		HostID:     n.identity.HostID,
 		Warn:       func(msg string) { n.log.Warn(msg) },
@@ -49,7 +61,7 @@ func (n *Node) openDirectory() error {
 	if err != nil {
 		return err
 	}
-	if err := n.register(); err != nil {
+	if err := n.register(ctx); err != nil {
 		return err
 	}
 	if n.identityFile == nil {
@@ -66,33 +78,41 @@ func (n *Node) openIdentity() (err error) {
 	return err
 }
 
-// register makes this node the member that it is: its tokens are chosen at the
+// register makes an embedded node the only member: its tokens are chosen at the
 // first start, and its place may not change under data.
-func (n *Node) register() error {
+func (n *Node) register(ctx context.Context) error {
 	c := &n.opts.Config
-	for _, m := range n.meta.Members() {
+	members := n.meta.Members()
+	for _, m := range members {
 		if m.HostID != n.identity.HostID {
 			continue
+		}
+		if len(members) > 1 {
+			return fmt.Errorf("data directory %s belongs to one of %d nodes of a cluster: open it with ilion serve", c.DataDir, len(members))
 		}
 		if m.DC != c.DC || m.Rack != c.Rack {
 			return fmt.Errorf("data directory %s belongs to data centre %q, rack %q; starting it as %q, %q would misplace its data", c.DataDir, m.DC, m.Rack, c.DC, c.Rack)
 		}
-		n.tokens = m.Tokens
 		return nil
 	}
-	n.tokens = ring.AllocateTokens(numTokens, n.opts.Rand)
-	_, err := n.meta.Register(context.Background(), metadata.Member{
-		HostID: n.identity.HostID, DC: c.DC, Rack: c.Rack, Tokens: slices.Clone(n.tokens),
+	_, err := n.meta.Register(ctx, metadata.Member{
+		HostID: n.identity.HostID, DC: c.DC, Rack: c.Rack, Tokens: ring.AllocateTokens(c.NumTokens, n.opts.Rand),
 	})
 	return err
 }
 
-// numTokens is how many ranges a node owns, as in Cassandra.
-const numTokens = 16
+// tokens are this node's.
+func (n *Node) tokens() []ring.Token {
+	for _, m := range n.meta.Members() {
+		if m.HostID == n.identity.HostID {
+			return m.Tokens
+		}
+	}
+	return nil
+}
 
 // keepIdentity writes the clock mark and the time down, until the node closes.
 func (n *Node) keepIdentity() {
-	defer close(n.keeper)
 	tick := n.opts.Clock.NewTicker(aliveEvery)
 	defer tick.Stop()
 	for {
@@ -103,6 +123,9 @@ func (n *Node) keepIdentity() {
 		}
 		if err := n.saveIdentity(); err != nil {
 			n.log.Warn("identity could not be written", "error", err)
+		}
+		if n.network != nil {
+			n.network.tellMark()
 		}
 	}
 }

@@ -8,12 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cluster/hlc"
 	"github.com/ilion-db/ilion/cluster/metadata"
-	"github.com/ilion-db/ilion/cluster/single"
 	"github.com/ilion-db/ilion/engine"
 	"github.com/ilion-db/ilion/internal/admin"
 	"github.com/ilion-db/ilion/internal/clock"
@@ -26,7 +27,7 @@ import (
 	"github.com/ilion-db/ilion/internal/transport"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/internal/virtual"
-	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/schema"
 )
 
 // Options are what a node is made of. FS, Clock and Rand must be set.
@@ -51,11 +52,11 @@ type Node struct {
 	lock         io.Closer
 	identityFile *metadata.IdentityFile
 	identity     metadata.Identity
-	tokens       []ring.Token
 	meta         metadata.Log
 	engine       *engine.Engine
-	cluster      *single.Cluster
+	cluster      plug
 	stamper      *hlc.Clock
+	network      *network // nil if embedded
 	tables       *virtual.Registry
 	query        *query.Processor
 	traces       *query.Traces
@@ -66,13 +67,23 @@ type Node struct {
 
 	cqlListener, httpListener net.Listener
 
-	closing  chan struct{}
-	keeper   chan struct{} // closed when the identity keeper has ended
+	life     context.Context // ends with closing
+	closing  <-chan struct{}
+	end      context.CancelFunc
+	keeper   sync.WaitGroup // keeps the identity
+	serving  atomic.Bool    // requests are answered, and other nodes know it
 	draining atomic.Bool
 }
 
-// New opens the data directory and starts serving.
-func New(o Options) (*Node, error) {
+// plug is what sessions work with.
+type plug interface {
+	cluster.Cluster
+	Subscribe(f func(*schema.Snapshot, schema.Change)) (cancel func())
+}
+
+// New opens the data directory and starts serving. A node that joins waits for
+// a member to answer until ctx ends.
+func New(ctx context.Context, o Options) (*Node, error) {
 	if err := o.Config.Validate(); err != nil {
 		return nil, err
 	}
@@ -82,19 +93,22 @@ func New(o Options) (*Node, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	n := &Node{opts: o, log: o.Log, started: o.Clock.Mono(), closing: make(chan struct{}), keeper: make(chan struct{})}
-	for _, step := range []func() error{n.limitMemory, n.listen, n.openDirectory, n.openEngine, n.openQuery, n.serve} {
-		if err := step(); err != nil {
+	n := &Node{opts: o, log: o.Log, started: o.Clock.Mono()}
+	n.life, n.end = context.WithCancel(context.Background())
+	n.closing = n.life.Done()
+	steps := []func(context.Context) error{n.limitMemory, n.listen, n.openDirectory, n.openMetadata, n.openEngine, n.openQuery, n.serve}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
 			n.abandon()
 			return nil, err
 		}
 	}
-	go n.keepIdentity()
+	n.keeper.Go(n.keepIdentity)
 	return n, nil
 }
 
 // limitMemory makes the Go runtime keep to its share.
-func (n *Node) limitMemory() error {
+func (n *Node) limitMemory(context.Context) error {
 	n.budget = mem.NewBudget(n.opts.Config.Memory)
 	if !n.opts.Embedded {
 		debug.SetGCPercent(gcPercent)
@@ -109,21 +123,22 @@ func (n *Node) limitMemory() error {
 const gcPercent = 400
 
 // listen takes the ports first: one in use must change nothing on disk.
-func (n *Node) listen() error {
+func (n *Node) listen(context.Context) error {
 	if n.opts.Embedded {
 		return nil
 	}
 	c := &n.opts.Config
 	var err error
-	if n.cqlListener, err = n.listenOn(c.NativePort, "native-port"); err != nil {
+	if n.cqlListener, err = n.listenOn(c.ListenAddress, c.NativePort, "native-port"); err != nil {
 		return err
 	}
-	n.httpListener, err = n.listenOn(c.HTTPPort, "http-port")
-	return err
+	if n.httpListener, err = n.listenOn(c.ListenAddress, c.HTTPPort, "http-port"); err != nil {
+		return err
+	}
+	return n.openNetwork()
 }
 
-func (n *Node) listenOn(port int, flag string) (net.Listener, error) {
-	address := n.opts.Config.ListenAddress
+func (n *Node) listenOn(address string, port int, flag string) (net.Listener, error) {
 	l, err := n.opts.Transport.Listen(net.JoinHostPort(address, fmt.Sprint(port)))
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s port %d (another server? choose one with --%s): %w", address, port, flag, errors.Unwrap(err))
@@ -133,7 +148,7 @@ func (n *Node) listenOn(port int, flag string) (net.Listener, error) {
 
 // abandon ends what a failed New has started.
 func (n *Node) abandon() {
-	close(n.keeper)
+	n.end()
 	n.close(context.Background())
 }
 
@@ -166,14 +181,17 @@ func (n *Node) HTTPAddr() net.Addr {
 // ends, what is in memory stays in the log. It ends every goroutine.
 func (n *Node) Close(ctx context.Context) error {
 	n.draining.Store(true)
+	if n.network != nil {
+		n.network.leave()
+	}
 	if n.session != nil {
 		// What cannot be drained in time is cut off by close.
 		if err := n.session.Drain(ctx); err != nil {
 			n.log.Warn("connections were cut off", "error", err)
 		}
 	}
-	close(n.closing)
-	<-n.keeper
+	n.end()
+	n.keeper.Wait()
 	return n.close(ctx)
 }
 
@@ -197,10 +215,15 @@ func (n *Node) close(ctx context.Context) error {
 	if n.query != nil {
 		note("statements", n.query.Close())
 	}
+	if n.network != nil {
+		n.network.close(note)
+	}
 	if n.engine != nil {
 		note("store", n.engine.Close())
 	}
-	if n.meta != nil {
+	if n.network != nil {
+		n.network.closeCluster(note)
+	} else if n.meta != nil {
 		note("metadata", n.meta.Close())
 	}
 	if n.identityFile != nil && n.stamper != nil {

@@ -36,7 +36,7 @@ func options(fs vfs.FS, dir string) node.Options {
 // start starts a node that ends with the test, if not before.
 func start(t *testing.T, o node.Options) *running {
 	t.Helper()
-	n, err := node.New(o)
+	n, err := node.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestFailedStartEndsGoroutines(t *testing.T) {
 	for nth := 1; ; nth++ {
 		fault := vfs.NewFault(mem.CrashClone(vfs.CrashOptions{}), nil)
 		rule := fault.Add(vfs.Rule{Nth: nth, Err: vfs.ErrNoSpace})
-		n, err := node.New(options(fault, "/data"))
+		n, err := node.New(t.Context(), options(fault, "/data"))
 		fired := rule.Fired() > 0
 		rule.Remove()
 		if err != nil {

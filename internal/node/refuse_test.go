@@ -140,7 +140,7 @@ func TestRefusals(t *testing.T) {
 			dir := o.Config.DataDir
 			c.spoil(t, &o)
 			before := contents(t, dir)
-			n, err := node.New(o)
+			n, err := node.New(t.Context(), o)
 			if err == nil {
 				n.Close(context.Background())
 				t.Fatal("it started")
@@ -164,7 +164,7 @@ func TestLocked(t *testing.T) {
 	r := start(t, o)
 	fill(t, r, 5)
 	before := contents(t, o.Config.DataDir)
-	_, err := node.New(o)
+	_, err := node.New(t.Context(), o)
 	if !errors.Is(err, vfs.ErrLocked) || !strings.Contains(err.Error(), fmt.Sprintf("process %d", os.Getpid())) {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestRottenLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := options(image, "/data")
-	_, err = node.New(o)
+	_, err = node.New(t.Context(), o)
 	if err == nil {
 		t.Fatal("it started")
 	}
@@ -210,7 +210,7 @@ func TestRottenLog(t *testing.T) {
 			t.Errorf("%v\ndoes not say %q", err, want)
 		}
 	}
-	if _, again := node.New(options(image, "/data")); again == nil {
+	if _, again := node.New(t.Context(), options(image, "/data")); again == nil {
 		t.Fatal("it started at the second try")
 	}
 	o.Config.SetAside = []string{names[0]}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,7 +36,7 @@ const (
 )
 
 // openQuery makes the statement processor.
-func (n *Node) openQuery() error {
+func (n *Node) openQuery(context.Context) error {
 	n.traces = &query.Traces{}
 	n.tables = n.virtualTables()
 	var err error
@@ -85,7 +86,7 @@ func classify(err error) query.ErrorClass {
 }
 
 // serve starts answering CQL and HTTP.
-func (n *Node) serve() error {
+func (n *Node) serve(ctx context.Context) error {
 	if n.opts.Embedded {
 		return nil
 	}
@@ -124,6 +125,10 @@ func (n *Node) serve() error {
 			n.log.Error("CQL is not served any more", "error", err)
 		}
 	}()
+	if err := n.network.serveRing(ctx); err != nil {
+		return err
+	}
+	n.serving.Store(true)
 	return nil
 }
 
@@ -137,6 +142,9 @@ func maxConnections(b *mem.Budget) int {
 func (n *Node) ready() error {
 	if n.draining.Load() {
 		return errors.New("draining")
+	}
+	if !n.serving.Load() {
+		return errors.New("starting")
 	}
 	return n.engine.Err()
 }

@@ -1,10 +1,14 @@
 package node
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
+	"net"
+	"net/netip"
 
 	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/cluster/metadata"
 	"github.com/ilion-db/ilion/cluster/single"
 	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/engine"
@@ -17,12 +21,18 @@ var syncModes = map[string]commitlog.Mode{"batch": commitlog.Batch, "group": com
 var accessModes = map[string]engine.AccessMode{"auto": engine.AccessAuto, "mmap": engine.AccessMmap, "direct": engine.AccessDirect}
 
 // openEngine opens the store at the schema in force and puts the plug over it.
-func (n *Node) openEngine() error {
+func (n *Node) openEngine(context.Context) error {
 	c := &n.opts.Config
+	var opened *metadata.State
+	follows := n.meta.Snapshot()
+	if n.network != nil {
+		opened = n.network.log.State()
+		follows = opened.Schema
+	}
 	var err error
 	n.engine, err = engine.Open(engine.Options{
 		FS: n.opts.FS, Dir: c.DataDir, Clock: n.opts.Clock, Rand: n.opts.Rand.Split(),
-		Schema: n.meta.Snapshot(), Budget: n.budget, Log: n.log,
+		Schema: follows, Budget: n.budget, Log: n.log,
 		Sync: syncModes[c.CommitlogSync], SyncPeriod: c.CommitlogSyncPeriod,
 		SegmentSize: int(c.CommitlogSegment), LogSize: c.CommitlogTotal, SetAside: c.SetAside,
 		Access: accessModes[c.DiskAccessMode], HostID: n.identity.HostID,
@@ -31,19 +41,30 @@ func (n *Node) openEngine() error {
 		return err
 	}
 	n.startStamper()
-	n.cluster, err = single.New(single.Config{
+	if n.network != nil {
+		return n.network.openCluster(opened)
+	}
+	one, err := single.New(single.Config{
 		Replica: n.engine, Log: n.meta, Stamper: n.stamper,
-		Node: cluster.Node{HostID: n.identity.HostID, Address: n.address(), DC: c.DC, Rack: c.Rack, Tokens: n.tokens},
+		Node: cluster.Node{HostID: n.identity.HostID, Address: n.nativeAddress(), DC: c.DC, Rack: c.Rack, Tokens: n.tokens()},
 	})
+	n.cluster = one
 	return err
 }
 
-// address is where clients reach this node.
-func (n *Node) address() string {
-	if a := n.CQLAddr(); a != nil {
-		return a.String()
+// nativeAddress is where clients reach this node.
+func (n *Node) nativeAddress() string {
+	c := &n.opts.Config
+	a := n.CQLAddr()
+	if a == nil {
+		return fmt.Sprintf("%s:%d", c.ListenAddress, c.NativePort)
 	}
-	return fmt.Sprintf("%s:%d", n.opts.Config.ListenAddress, n.opts.Config.NativePort)
+	at, err := netip.ParseAddrPort(a.String())
+	if err == nil && at.Addr().IsUnspecified() {
+		// Clients are told of an address that they can connect to.
+		return net.JoinHostPort(c.Internode(), fmt.Sprint(at.Port()))
+	}
+	return a.String()
 }
 
 // pagingKey authenticates paging states. It is the same on every node of the

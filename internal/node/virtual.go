@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 
@@ -12,18 +13,24 @@ import (
 // virtualTables makes the system tables show this node.
 func (n *Node) virtualTables() *virtual.Registry {
 	c := &n.opts.Config
-	rpc, err := netip.ParseAddrPort(n.address())
+	rpc, err := netip.ParseAddrPort(n.nativeAddress())
 	if err != nil {
 		rpc = netip.AddrPort{} // an embedded node has no address
+	}
+	listen := netip.AddrPortFrom(rpc.Addr(), internodePort)
+	if n.network != nil {
+		listen = netip.MustParseAddrPort(n.network.address)
 	}
 	return virtual.New(virtual.Sources{
 		Schema:   n.cluster.Schema,
 		Topology: n.cluster.Topology,
 		Local: virtual.Local{
 			ClusterName: c.ClusterName, HostID: n.identity.HostID, DC: c.DC, Rack: c.Rack,
-			Listen: netip.AddrPortFrom(rpc.Addr(), internodePort), RPC: rpc, Tokens: n.tokens,
+			Listen: listen, RPC: rpc, Tokens: n.tokens(),
 			Generation: int32(n.opts.Clock.Now().Unix()), Version: n.opts.Version,
 		},
+		Gossip:        n.gossipRows,
+		PendingHints:  n.hintRows,
 		Clients:       n.clientRows,
 		Settings:      n.settingRows,
 		DiskUsage:     n.diskUsageRows,
@@ -36,8 +43,41 @@ func (n *Node) virtualTables() *virtual.Registry {
 	})
 }
 
-// internodePort is where nodes will talk to each other.
+// internodePort is what an embedded node shows, which no other node reaches.
 const internodePort = 7000
+
+// gossipRows are what this node has heard of all members.
+func (n *Node) gossipRows() (rows []virtual.Gossip) {
+	v := n.view()
+	for i, node := range v.Topology.Nodes {
+		m := &v.Members[i]
+		row := virtual.Gossip{
+			HostID: node.HostID, Generation: int32(m.Generation), Heartbeat: int32(m.Heartbeat), Alive: node.Up,
+			Status: "NORMAL", Load: m.Load, DC: node.DC, Rack: node.Rack, Schema: m.SchemaVersion,
+		}
+		row.Address, _ = netip.ParseAddrPort(cmp.Or(node.Internode, node.Address))
+		row.Native, _ = netip.ParseAddrPort(node.Address)
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// hintRows are the hints that wait for other nodes.
+func (n *Node) hintRows() (rows []virtual.PendingHints) {
+	if n.network == nil {
+		return nil
+	}
+	for _, node := range n.view().Topology.Nodes {
+		_, bytes, oldest := n.network.hints.Pending(node.HostID)
+		if bytes == 0 {
+			continue
+		}
+		row := virtual.PendingHints{HostID: node.HostID, DC: node.DC, Rack: node.Rack, Alive: node.Up, Files: 1, Bytes: bytes, Oldest: oldest / 1000}
+		row.Node, _ = netip.ParseAddrPort(node.Internode)
+		rows = append(rows, row)
+	}
+	return rows
+}
 
 func (n *Node) clientRows() (rows []virtual.Client) {
 	if n.session == nil {
@@ -79,14 +119,15 @@ func (n *Node) diskUsageRows() (rows []virtual.DiskUsage) {
 }
 
 func (n *Node) sizeRows() (rows []virtual.SizeEstimate) {
+	tokens := n.tokens()
 	n.eachTable(func(t *schema.Table) {
 		s, err := n.engine.TableStats(t.ID)
 		if err != nil || s.Partitions == 0 {
 			return
 		}
-		ranges := int64(len(n.tokens))
-		for i, end := range n.tokens {
-			start := n.tokens[(i+len(n.tokens)-1)%len(n.tokens)]
+		ranges := int64(len(tokens))
+		for i, end := range tokens {
+			start := tokens[(i+len(tokens)-1)%len(tokens)]
 			rows = append(rows, virtual.SizeEstimate{
 				Keyspace: t.Keyspace, Table: t.Name, Start: start, End: end,
 				Partitions: max(s.Partitions/ranges, 1), MeanPartition: (s.FileBytes + s.MemtableBytes) / s.Partitions,

@@ -1,0 +1,135 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/cluster/batchlog"
+	"github.com/ilion-db/ilion/cluster/coordinator"
+	"github.com/ilion-db/ilion/cluster/gossip"
+	"github.com/ilion-db/ilion/cluster/hints"
+	"github.com/ilion-db/ilion/cluster/metadata"
+	"github.com/ilion-db/ilion/cluster/replicaread"
+	"github.com/ilion-db/ilion/internal/mem"
+	"github.com/ilion-db/ilion/schema"
+	"github.com/ilion-db/ilion/wire/rpc"
+)
+
+// openCluster puts the ring's plug over the store.
+func (n *network) openCluster(opened *metadata.State) (err error) {
+	c := &n.opts.Config
+	n.hints, err = hints.Open(hints.Options{
+		FS: n.opts.FS, Dir: c.DataDir + "/hints", Clock: n.opts.Clock, Rand: n.opts.Rand.Split(),
+		MaxAge: c.HintWindow, MaxBytes: c.HintSpace, Log: n.Node.log,
+	})
+	if err != nil {
+		return fmt.Errorf("hints: %w", err)
+	}
+	n.batches, err = batchlog.Open(batchlog.Options{
+		FS: n.opts.FS, Dir: c.DataDir + "/batchlog", Clock: n.opts.Clock, WriteTimeout: c.WriteTimeout, Log: n.Node.log,
+	})
+	if err != nil {
+		return fmt.Errorf("batchlog: %w", err)
+	}
+	log := &pinnedLog{Replicated: n.log}
+	log.state.Store(opened)
+	n.reader, err = replicaread.New(replicaread.Config{
+		Topology: func() *cluster.Topology { return n.cluster.Topology() },
+		Schema:   func() *schema.Snapshot { return n.cluster.Schema() },
+		Live:     func(node *cluster.Node) bool { return n.cluster.Live(node) },
+		Send: func(host schema.UUID, m *rpc.Message, r rpc.Receiver) error {
+			return n.endpoint.Peer(host).Send(m, r)
+		},
+		Replica: n.engine, Repair: n.repair, CatchUp: n.log.Wait, Fence: n.fence,
+		Clock: n.opts.Clock, Rand: n.opts.Rand.Split(), Code: wireCode, Timeout: c.ReadTimeout, Log: n.Node.log,
+	})
+	if err != nil {
+		return err
+	}
+	n.cluster, err = coordinator.New(coordinator.Config{
+		HostID: n.identity.HostID, Replica: n.engine, Metadata: log, Clock: n.opts.Clock, Stamps: n.stamper,
+		Peer:   func(host [16]byte) coordinator.Peer { return n.endpoint.Peer(host) },
+		Reader: n.reader, Hints: n.hints, Batchlog: n.batches, Rand: n.opts.Rand.Split(), Code: wireCode, Log: n.Node.log,
+		WriteTimeout: c.WriteTimeout, MaxBytes: n.budget.Share(mem.InFlight).Limit() / 4,
+	})
+	if err != nil {
+		return err
+	}
+	log.state.Store(nil)
+	n.Node.cluster = n.cluster
+	return nil
+}
+
+// pinnedLog shows the state that the store was opened at until the plug has
+// taken it over.
+type pinnedLog struct {
+	*metadata.Replicated
+	state atomic.Pointer[metadata.State]
+}
+
+// State is what the store follows, or what is in force.
+func (l *pinnedLog) State() *metadata.State {
+	if s := l.state.Load(); s != nil {
+		return s
+	}
+	return l.Replicated.State()
+}
+
+// serveRing begins to take part: the metadata log is followed from here on, and
+// others hear that this node is alive. Clients are served already.
+func (n *network) serveRing(ctx context.Context) (err error) {
+	n.know(n.log.State())
+	g, err := gossip.Start(gossip.Options{
+		Host: n.identity.HostID, Boot: n.identity.BootCount, ClusterID: n.identity.ClusterID, Address: n.address,
+		Keys: n.keys(), Network: n.endpoint, Peers: n.others, Notify: n.gossiped,
+		Clock: n.opts.Clock, Rand: n.opts.Rand.Split(), Log: n.Node.log,
+	})
+	if err != nil {
+		return err
+	}
+	n.gossip.Store(g)
+	n.up.Store(true)
+	if !n.logStarted {
+		n.startLog()
+	}
+	n.log.Subscribe(n.follow)
+	n.follow(n.log.State(), metadata.Entry{Kind: metadata.EntrySnapshot})
+	n.hints.Deliver(n)
+	n.batches.Replay(n)
+	g.SetLoad(uint64(n.engine.Stats().FileBytes))
+	n.meet(ctx, g)
+	n.running.Go(n.keepRegistered)
+	return nil
+}
+
+func (n *network) keys() [][]byte {
+	if len(n.key) == 0 {
+		return nil
+	}
+	return [][]byte{n.key}
+}
+
+// others are the other members.
+func (n *network) others() (all []gossip.Peer) {
+	for _, m := range n.log.State().Members {
+		if m.HostID != n.identity.HostID {
+			all = append(all, gossip.Peer{Host: m.HostID, Address: m.Address})
+		}
+	}
+	return all
+}
+
+// meet exchanges what is known of who is alive with the first member that
+// answers. If none does, gossip tries again by itself.
+func (n *network) meet(ctx context.Context, g *gossip.Gossip) {
+	for _, p := range n.others() {
+		if ctx.Err() != nil {
+			return
+		}
+		if _, err := g.Join([]string{p.Address}); err == nil {
+			return
+		}
+	}
+}
