@@ -23,6 +23,10 @@
 // under the lock alone, written as a table file, named by the manifest and
 // dropped; the log below every table's first unflushed position is recycled.
 //
+// At the start one goroutine reads the log, and a worker for each core links
+// the records of its range of tokens; their order does not matter. A full
+// memtable is written while the others go on.
+//
 // # A read
 //
 // A table's view lists its memtables and files. It is immutable and replaced

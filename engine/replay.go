@@ -20,13 +20,15 @@ type Replayed struct {
 // Replayed tells what Open found in the log.
 func (e *Engine) Replayed() Replayed { return e.replayed }
 
-// replayer links the records of the log into memtables. At most one memtable
-// is written to a file meanwhile, by a goroutine.
+// replayer links the records of the log into memtables. The goroutine that
+// reads the log hands them to workers; at most one memtable is written to a
+// file meanwhile, by a goroutine.
 type replayer struct {
-	engine *Engine
-	state  *manifest.State
-	result Replayed
-	flush  chan error // of the flush that runs, else nil
+	engine  *Engine
+	state   *manifest.State
+	workers *replayWorkers
+	result  Replayed
+	flush   chan error // of the flush that runs, else nil
 }
 
 // replay applies the log to the memtables, flushing when they are full.
@@ -36,7 +38,7 @@ func (e *Engine) replay(state *manifest.State) error {
 	for _, n := range e.opts.SetAside {
 		aside[n[strings.LastIndexByte(n, '/')+1:]] = true
 	}
-	r := &replayer{engine: e, state: state}
+	r := &replayer{engine: e, state: state, workers: newReplayWorkers(e)}
 	log, _, err := commitlog.Open(commitlog.Options{
 		FS: e.opts.FS, Clock: e.opts.Clock, Rand: e.opts.Rand, Dir: e.opts.Dir + "/commitlog",
 		Mode: e.opts.Sync, SyncPeriod: e.opts.SyncPeriod, SegmentSize: e.opts.SegmentSize,
@@ -44,8 +46,9 @@ func (e *Engine) replay(state *manifest.State) error {
 		OnFailure:  e.fail,
 		OnPressure: func(uint64, int64) { e.wakeFlush() },
 	}, r.record)
-	if flushErr := r.wait(); err == nil && flushErr != nil {
-		err = errors.Join(flushErr, log.Close())
+	// Whatever the outcome, nothing is left that uses the memtables.
+	if ownErr := errors.Join(r.workers.close(), r.wait()); ownErr != nil && err == nil {
+		err = errors.Join(ownErr, log.Close())
 	}
 	if err != nil {
 		return e.explain(err)
@@ -57,8 +60,8 @@ func (e *Engine) replay(state *manifest.State) error {
 	return nil
 }
 
-// record takes one record of the log. Its frame has passed its checksum and
-// Put checks its structure, so that is enough here.
+// record takes one record of the log. Its frame has passed its checksum and a
+// worker's Put checks its structure, so that is enough here.
 func (r *replayer) record(pos commitlog.Position, raw []byte) error {
 	rec := mutation.Record(raw)
 	if err := rec.CheckHeader(); err != nil {
@@ -83,7 +86,7 @@ func (r *replayer) record(pos commitlog.Position, raw []byte) error {
 		return err
 	}
 	t.noteFirst(pos)
-	return t.current.Load().mems[0].Put(rec, nil)
+	return r.workers.hand(t, rec)
 }
 
 // makeRoom starts a flush when one is due, and waits for it when memory is
@@ -126,7 +129,8 @@ func (r *replayer) startFlush() error {
 		return nil
 	}
 	// Only this goroutine replaces the view until the flush has ended, and
-	// then only it.
+	// then only it; and no worker is in the middle of a batch.
+	r.workers.pause()
 	fresh := t.newMemory()
 	v := t.current.Load()
 	t.publish([]*memory{fresh, v.mems[0]}, v.files)

@@ -26,8 +26,9 @@ type Iter struct {
 	shard   int // place in shards
 	dir     *directory
 	slot    uint64
-	node    ref  // in the list of slot, 0 before it
-	inCrowd bool // slot is crowded and crowd walks it
+	warm    uint64 // slots below it have been warmed, or need not be
+	node    ref    // in the list of slot, 0 before it
+	inCrowd bool   // slot is crowded and crowd walks it
 	crowd   cursor
 	limits  mutation.PartitionRange
 	started bool // limits.Start lies behind
@@ -80,6 +81,7 @@ func (it *Iter) Init(m *Memtable, limits mutation.PartitionRange, reverse bool) 
 	it.shard = shardIndex(from, len(it.shards))
 	it.dir = it.shards[it.shard].dir.Load()
 	it.slot = it.dir.slotOf(from)
+	it.warm = it.slot + warmAhead // a short walk needs nothing
 	it.enterSlot(from)
 }
 
@@ -147,6 +149,10 @@ func (it *Iter) nextNode() ref {
 			}
 			it.dir = it.shards[it.shard].dir.Load()
 			it.slot = it.dir.first
+			it.warm = it.slot
+		}
+		if it.slot >= it.warm {
+			it.warmSlots()
 		}
 		it.enterSlot(0)
 	}

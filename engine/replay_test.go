@@ -1,0 +1,92 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/internal/mem"
+	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/mutation"
+)
+
+// TestReplayManyTables replays more than fits into memory: several tables,
+// rows small and large, with flushes on the way, and again after that.
+func TestReplayManyTables(t *testing.T) {
+	const tables, keys = 5, 400
+	o := testOptions(t, vfs.NewMem(), "/d", tables)
+	o.Sync, o.LogSize, o.Lanes, o.SegmentSize = commitlog.Periodic, 1<<30, 2, 8<<20
+	small := o
+	small.Budget, small.MemtableSize = mem.NewBudget(32<<20), 1<<20
+	e := mustOpen(t, o)
+	value := func(table, i int) string {
+		n := 100
+		if i%50 == 0 {
+			n = 300 << 10 // more than a batch
+		}
+		return strings.Repeat(fmt.Sprintf("%d.%d ", table, i), n/6)
+	}
+	for i := range keys {
+		var group []mutation.Record
+		for table := range tables {
+			if i%3 == 0 || table == i%tables {
+				group = append(group, insert(table, fmt.Sprint("k", i), int64(i), int64(i+1), value(table, i)))
+			}
+		}
+		apply(t, e, group...)
+	}
+	check := func(when string, o Options) {
+		t.Helper()
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		e = mustOpen(t, o)
+		if e.Replayed().Records == 0 {
+			t.Fatalf("%s: nothing was replayed", when)
+		}
+		for i := range keys {
+			for table := range tables {
+				got := dump(t, e, table, fmt.Sprint("k", i))
+				var want []string
+				if i%3 == 0 || table == i%tables {
+					want = []string{fmt.Sprintf("%d=%s@%d", i, value(table, i), i+1)}
+				}
+				if fmt.Sprint(got) != fmt.Sprint(want) {
+					t.Fatalf("%s: table %d, key %d: %.100v, want %.100v", when, table, i, got, want)
+				}
+			}
+		}
+	}
+	check("into memory", o)
+	check("with flushes", small)
+	if e.Stats().Flushes < 3 {
+		t.Errorf("%d flushes: the test is too small", e.Stats().Flushes)
+	}
+	check("what is in files already", small)
+	e.Close()
+}
+
+// TestReplayRefuses stops a start at a record that no memtable takes, and gives
+// everything back.
+func TestReplayRefuses(t *testing.T) {
+	o := testOptions(t, vfs.NewMem(), "/d", 1)
+	e := mustOpen(t, o)
+	apply(t, e, insert(0, "p", 1, 1, "v"))
+	good := insert(0, "p", 2, 2, "v")
+	bad := mutation.Record(append([]byte(nil), good[:len(good)-1]...))
+	if _, err := e.log.AppendSync([][]byte{good, bad}); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, e, insert(0, "p", 3, 3, "v"))
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := Open(o); !errors.Is(err, mutation.ErrCorrupt) {
+		t.Fatalf("%v, %v", e, err)
+	}
+	if used := o.Budget.Share(mem.Memtable).Used(); used != 0 {
+		t.Errorf("%d bytes of memtables are still charged", used)
+	}
+}
