@@ -2,6 +2,7 @@ package replicaread
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/mutation"
@@ -82,7 +83,7 @@ func (r *round) findRepairs() ([]repair, error) {
 	for _, p := range r.result.pages {
 		stream.Init(p.reply.Rows, p.reply.More, r.read.Reverse)
 		own.Init([]mutation.Source{&stream}, r.read.Reverse)
-		at := clip{src: &own, cut: r.result.cut, end: &r.result.end, reverse: r.read.Reverse}
+		at := r.result.clipped(&own)
 		if err := d.compare(r.result.open(), &at); err != nil {
 			return nil, err
 		}
@@ -94,9 +95,10 @@ func (r *round) findRepairs() ([]repair, error) {
 	return d.all, nil
 }
 
-// shorten ends the result early where a limit of rows per partition leaves it
-// short: replicas end a partition after as many live rows, of which others may
-// know that they are deleted; then what follows has to be asked for.
+// shorten finds where replicas have ended partitions for the limit of rows per
+// partition: behind the first such place the merge knows too little. If deletions
+// of others leave a partition short there, the result ends early, and what
+// follows is asked for.
 func (s *result) shorten() error {
 	limit := s.round.read.PerPartitionLimit
 	if s.round.read.Distinct {
@@ -105,34 +107,27 @@ func (s *result) shorten() error {
 	if limit == 0 || len(s.pages) == 1 {
 		return nil
 	}
-	limited := make([][]wire.Position, len(s.pages))
 	for i := range s.pages {
-		limited[i] = limitedAt(s.page(i))
+		s.limited = append(s.limited, limitedAt(s.page(i))...)
 	}
+	reverse := s.round.read.Reverse
+	slices.SortFunc(s.limited, func(a, b wire.Position) int { return comparePositions(&a, &b, reverse) })
+	s.limited = slices.CompactFunc(s.limited, func(a, b wire.Position) bool {
+		return comparePartitions(a.Token, a.Key, b.Token, b.Key) == 0 // the first stays
+	})
 	src := s.open()
 	for src.NextPartition() {
-		p := src.Partition()
-		var end *wire.Position
-		for i := range limited {
-			for len(limited[i]) > 0 && comparePartitions(limited[i][0].Token, limited[i][0].Key, p.Token, p.Key) < 0 {
-				limited[i] = limited[i][1:]
-			}
-			if l := limited[i]; len(l) > 0 && l[0].Token == p.Token && bytes.Equal(l[0].Key, p.Key) {
-				if end == nil || comparePositions(&l[0], end, s.round.read.Reverse) < 0 {
-					end = &l[0]
-				}
-			}
-		}
-		if end == nil || s.cut && comparePositions(end, &s.end, s.round.read.Reverse) >= 0 {
+		end := s.clip.limit
+		if end == nil || s.cut && comparePositions(end, &s.end, reverse) >= 0 {
 			continue
 		}
-		rows, err := liveUpTo(src, end, s.round.read.Now, s.round.read.Reverse)
+		rows, err := liveRows(src, s.round.read.Now)
 		if err != nil {
 			return err
 		}
 		if rows < limit {
 			s.cut, s.end = true, *end
-			return src.Err()
+			break
 		}
 	}
 	return src.Err()
@@ -156,9 +151,9 @@ func limitedAt(rows *wire.RowStream) (ends []wire.Position) {
 	return ends
 }
 
-// liveUpTo counts the live rows of the current partition up to a position.
-func liveUpTo(src mutation.Source, end *wire.Position, now uint32, reverse bool) (n uint32, err error) {
-	for src.Next() && !behindPosition(end, src.Item(), reverse) {
+// liveRows counts the live rows of the current partition.
+func liveRows(src mutation.Source, now uint32) (n uint32, err error) {
+	for src.Next() {
 		live, err := isLive(src.Item(), now)
 		if err != nil {
 			return 0, err

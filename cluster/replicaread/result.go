@@ -20,6 +20,8 @@ type result struct {
 	clip    clip
 	cut     bool
 	end     wire.Position // of the result, if cut
+	// limited are the places where a replica has ended a partition early.
+	limited []wire.Position
 }
 
 // use takes over the pages that have come; one is enough if they agree.
@@ -33,7 +35,7 @@ func (s *result) use(r *round) {
 	if r.digests && !r.full || s.same() {
 		s.pages = s.pages[:1]
 	}
-	s.cut, s.end = false, wire.Position{}
+	s.cut, s.end, s.limited = false, wire.Position{}, s.limited[:0]
 	for _, p := range s.pages {
 		if p.reply.More && (!s.cut || comparePositions(&p.reply.Last, &s.end, r.read.Reverse) < 0) {
 			s.cut, s.end = true, p.reply.Last
@@ -65,8 +67,13 @@ func (s *result) open() mutation.Source {
 		s.sources = append(s.sources, s.page(i))
 	}
 	s.merge.Init(s.sources, s.round.read.Reverse)
-	s.clip = clip{src: &s.merge, cut: s.cut, end: &s.end, reverse: s.round.read.Reverse}
+	s.clip = s.clipped(&s.merge)
 	return &s.clip
+}
+
+// clipped ends a source where the result ends.
+func (s *result) clipped(src mutation.Source) clip {
+	return clip{src: src, cut: s.cut, end: &s.end, limited: s.limited, reverse: s.round.read.Reverse}
 }
 
 func (s *result) page(i int) *wire.RowStream {
@@ -78,15 +85,18 @@ func (s *result) page(i int) *wire.RowStream {
 func (s *result) drop() {
 	clear(s.pages)
 	clear(s.sources)
+	clear(s.limited)
 	s.pages, s.sources = s.pages[:0], s.sources[:0]
 	s.end, s.clip = wire.Position{}, clip{}
 }
 
-// clip is a source that ends at a position.
+// clip is a source that ends at a position, and partitions at theirs.
 type clip struct {
 	src     mutation.Source
 	cut     bool
 	end     *wire.Position
+	limited []wire.Position // ascending, one for a partition at most
+	limit   *wire.Position  // of the current partition
 	reverse bool
 	inLast  bool // the partition that end lies in is the current one
 	over    bool
@@ -97,8 +107,19 @@ func (c *clip) NextPartition() bool {
 	if c.over || c.inLast || !c.src.NextPartition() {
 		return false
 	}
+	p := c.src.Partition()
+	c.limit = nil
+	for len(c.limited) > 0 && c.limit == nil {
+		d := comparePartitions(c.limited[0].Token, c.limited[0].Key, p.Token, p.Key)
+		if d > 0 {
+			break
+		}
+		if d == 0 {
+			c.limit = &c.limited[0]
+		}
+		c.limited = c.limited[1:]
+	}
 	if c.cut {
-		p := c.src.Partition()
 		d := comparePartitions(p.Token, p.Key, c.end.Token, c.end.Key)
 		c.over, c.inLast = d > 0, d == 0
 	}
@@ -108,6 +129,9 @@ func (c *clip) NextPartition() bool {
 // Next implements mutation.Source.
 func (c *clip) Next() bool {
 	if c.over || !c.src.Next() {
+		return false
+	}
+	if c.limit != nil && behindPosition(c.limit, c.src.Item(), c.reverse) {
 		return false
 	}
 	if c.inLast && behindPosition(c.end, c.src.Item(), c.reverse) {
