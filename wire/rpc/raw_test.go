@@ -2,12 +2,14 @@ package rpc_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"sync"
 	"testing"
 
+	"github.com/ilion-db/ilion/internal/encoding"
 	"github.com/ilion-db/ilion/internal/transport"
 	"github.com/ilion-db/ilion/wire"
 )
@@ -159,4 +161,11 @@ func (c *cut) Read(b []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// fixSum makes a frame's checksum right.
+func fixSum(frame []byte) []byte {
+	n := len(frame) - wire.CheckSize
+	binary.LittleEndian.PutUint32(frame[n:], encoding.CRC32C(frame[wire.HeaderSize:n]))
+	return frame
 }
