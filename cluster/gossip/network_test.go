@@ -26,6 +26,8 @@ type network struct {
 	lose  func() bool
 	src   *rand.Source
 	most  int // longest packet or write to a stream
+
+	refuse bool // a packet to nobody is an error instead of lost
 }
 
 func newNetwork(seed uint64) *network {
@@ -76,6 +78,9 @@ func (p *port) SendPacket(address string, b []byte) error {
 	p.packets++
 	p.count(len(b))
 	g := p.to(address)
+	if g == nil && p.n.refuse {
+		return errors.New("refused")
+	}
 	if g == nil {
 		return nil // lost
 	}
@@ -130,6 +135,8 @@ type ring struct {
 	nodes []*node
 	keys  [][]byte
 	log   *slog.Logger
+
+	cluster [16]byte
 }
 
 type node struct {
@@ -140,10 +147,11 @@ type node struct {
 	mu     sync.Mutex
 	events []Event
 	up     map[[16]byte]Member
+	before func() // an event
 }
 
 func newRing(t testing.TB, n int, seed uint64) *ring {
-	r := &ring{t: t, net: newNetwork(seed), log: slog.New(slog.DiscardHandler)}
+	r := &ring{t: t, net: newNetwork(seed), log: slog.New(slog.DiscardHandler), cluster: clusterID}
 	for i := range n {
 		r.nodes = append(r.nodes, &node{
 			host: [16]byte{15: byte(i), 14: byte(i >> 8)},
@@ -163,14 +171,12 @@ func (r *ring) peers() []Peer {
 	return peers
 }
 
-// start starts the node and lets it join the first one.
-func (r *ring) start(i int) {
+// begin starts the node alone.
+func (r *ring) begin(n *node) *Gossip {
 	r.t.Helper()
-	n := r.nodes[i]
-	n.boot++
 	n.up = map[[16]byte]Member{}
 	g, err := Start(Options{
-		Host: n.host, Boot: n.boot, ClusterID: clusterID, Address: n.port.address, Keys: r.keys, Network: n.port,
+		Host: n.host, Boot: n.boot, ClusterID: r.cluster, Address: n.port.address, Keys: r.keys, Network: n.port,
 		Peers: r.peers, Notify: n.hear, Clock: clock.Real, Rand: r.net.src.Split(), Log: r.log,
 	})
 	if err != nil {
@@ -180,11 +186,33 @@ func (r *ring) start(i int) {
 	r.net.mu.Lock()
 	n.port.g = g
 	r.net.mu.Unlock()
+	return g
+}
+
+// start starts the node and lets it join the first one.
+func (r *ring) start(i int) {
+	r.t.Helper()
+	n := r.nodes[i]
+	n.boot++
+	g := r.begin(n)
 	if i > 0 {
 		if _, err := g.Join([]string{r.nodes[0].port.address}); err != nil {
 			r.t.Error(err)
 		}
 	}
+}
+
+func (r *ring) startAll() {
+	for i := range r.nodes {
+		r.start(i)
+	}
+}
+
+// cut cuts the links for which f is true.
+func (r *ring) cut(f func(from, to string) bool) {
+	r.net.mu.Lock()
+	defer r.net.mu.Unlock()
+	r.net.cut = f
 }
 
 // stop ends the node without a word.
@@ -209,6 +237,9 @@ func (r *ring) close() {
 
 // hear checks that the events of every member come in order.
 func (n *node) hear(e Event) {
+	if n.before != nil {
+		n.before()
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.events = append(n.events, e)
@@ -230,6 +261,20 @@ func (n *node) sees() (count int) {
 		}
 	}
 	return count
+}
+
+// told copies what the node was told.
+func (n *node) told() []Event {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.events)
+}
+
+// last is what the node was told last of the host.
+func (n *node) last(host [16]byte) Member {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.up[host]
 }
 
 // until waits in the time of the bubble until the condition holds, and returns
@@ -268,9 +313,7 @@ func (r *ring) all(want int, nodes ...int) func() bool {
 func form(t *testing.T, n int, f func(t *testing.T, r *ring)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRing(t, n, uint64(n))
-		for i := range n {
-			r.start(i)
-		}
+		r.startAll()
 		defer r.close()
 		t.Logf("%d nodes see each other after %v", n, r.until("forming", r.all(n-1)))
 		f(t, r)
