@@ -1,0 +1,315 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ilion-db/ilion/internal/vfs"
+)
+
+// Action is one kind of fault that a Nemesis may bring about.
+type Action struct {
+	Kind string
+	// Begin makes it happen. It will be ended after hold; end undoes it, returns
+	// when that is done, and tells how much met it: 0 is a fault that changed
+	// nothing and does not count.
+	Begin func(hold time.Duration) (end func() (effects int64))
+}
+
+// Tally is what became of the faults of one kind.
+type Tally struct {
+	Kind      string
+	Injected  int
+	Effective int // that something met
+	Effects   int64
+}
+
+// Nemesis brings about faults one after the other, chosen by the world's
+// seed. Several may run at once.
+type Nemesis struct {
+	w       *World
+	actions []Action
+	// The shortest and longest times between two faults, and of a fault.
+	gap, hold [2]time.Duration
+
+	mu      sync.Mutex // protects tallies
+	tallies []Tally
+}
+
+// NewNemesis returns one that waits for between gap[0] and gap[1] before each
+// fault and holds it for between hold[0] and hold[1].
+func (w *World) NewNemesis(gap, hold [2]time.Duration, actions ...Action) *Nemesis {
+	n := &Nemesis{w: w, actions: actions, gap: gap, hold: hold}
+	for _, a := range actions {
+		n.tallies = append(n.tallies, Tally{Kind: a.Kind})
+	}
+	return n
+}
+
+// between is a time in the range, to an odd nanosecond.
+func (w *World) between(r [2]time.Duration) time.Duration {
+	d := r[0]
+	if r[1] > r[0] {
+		d += time.Duration(w.Rand.Uint64N(uint64(r[1] - r[0])))
+	}
+	return d | 1
+}
+
+// Run brings about faults for a time and returns when the last has ended. Each
+// kind comes once before any comes again.
+func (n *Nemesis) Run(d time.Duration) {
+	until := n.w.Clock.Mono() + d
+	for {
+		for _, i := range n.w.shuffled(len(n.actions)) {
+			gap, hold := n.w.between(n.gap), n.w.between(n.hold)
+			if n.w.Clock.Mono()+gap+hold > until {
+				return
+			}
+			n.w.Clock.Sleep(gap)
+			end := n.actions[i].Begin(hold)
+			n.w.Clock.Sleep(hold)
+			effects := end()
+			n.mu.Lock()
+			t := &n.tallies[i]
+			t.Injected++
+			t.Effects += effects
+			if effects > 0 {
+				t.Effective++
+			}
+			n.mu.Unlock()
+		}
+	}
+}
+
+// shuffled is the numbers below n in a random order.
+func (w *World) shuffled(n int) []int {
+	p := make([]int, n)
+	for i := range p {
+		j := int(w.Rand.Uint64N(uint64(i + 1)))
+		p[i], p[j] = p[j], i
+	}
+	return p
+}
+
+// Tallies is what has happened so far, by kind.
+func (n *Nemesis) Tallies() []Tally {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.tallies)
+}
+
+// Effective is how many faults something met, and the kinds of which none was.
+func (n *Nemesis) Effective() (faults int, void []string) {
+	for _, t := range n.Tallies() {
+		faults += t.Effective
+		if t.Effective == 0 {
+			void = append(void, t.Kind)
+		}
+	}
+	return faults, void
+}
+
+// String is a table of the tallies.
+func (n *Nemesis) String() string {
+	var b strings.Builder
+	for _, t := range n.Tallies() {
+		fmt.Fprintf(&b, "%-12s %5d injected %5d effective %8d effects\n", t.Kind, t.Injected, t.Effective, t.Effects)
+	}
+	return b.String()
+}
+
+// pick is one of the machines.
+func (w *World) pick(of []int) int { return of[w.Rand.Uint64N(uint64(len(of)))] }
+
+// held makes an action of a fault of the network.
+func held(kind string, begin func() *Fault) Action {
+	return Action{kind, func(time.Duration) func() int64 {
+		f := begin()
+		return func() int64 {
+			f.Heal()
+			return f.Effects()
+		}
+	}}
+}
+
+// NetworkActions are all faults of the network among the machines.
+func (w *World) NetworkActions(machines []int) []Action {
+	halves := func() (a, b []int) {
+		order := w.shuffled(len(machines))
+		for i, k := range order {
+			if i < (len(order)+1)/2 {
+				a = append(a, machines[k])
+			} else {
+				b = append(b, machines[k])
+			}
+		}
+		return a, b
+	}
+	return []Action{
+		held("isolate", func() *Fault { return w.Net.Isolate(w.pick(machines)) }),
+		held("split", func() *Fault { return w.Net.Split(halves()) }),
+		held("bridge", func() *Fault {
+			// One machine sees both halves, which do not see each other.
+			a, b := halves()
+			return w.Net.Split(a[1:], b)
+		}),
+		held("one-way", func() *Fault { return w.Net.OneWay(halves()) }),
+		held("slow link", func() *Fault { return w.Net.Slow(w.pick(machines), 150*time.Millisecond, 256<<10) }),
+		held("loss", func() *Fault { return w.Net.Lossy(10) }),
+		held("reset", func() *Fault { return w.Net.Resetting(2) }),
+		{"refuse", func(time.Duration) func() int64 {
+			// Only new connections meet it: those there are end, too.
+			at := w.pick(machines)
+			f := w.Net.Refuse(at)
+			for _, m := range machines {
+				if m != at {
+					w.Net.Reset(m, at)
+				}
+			}
+			return func() int64 {
+				f.Heal()
+				return f.Effects()
+			}
+		}},
+		{"half-open", func(time.Duration) func() int64 {
+			a, b := halves()
+			cut := w.Net.HalfOpen(w.pick(a), w.pick(b))
+			return func() int64 { return cut }
+		}},
+		{"flapping", w.flap(machines)},
+	}
+}
+
+// flap isolates a machine again and again for a moment.
+func (w *World) flap(machines []int) func(time.Duration) func() int64 {
+	return func(time.Duration) func() int64 {
+		at, stop, done := w.pick(machines), make(chan struct{}), make(chan int64)
+		go func() {
+			var effects int64
+			for {
+				f := w.Net.Isolate(at)
+				more := w.pause(stop, 300*time.Millisecond, 2*time.Second)
+				f.Heal()
+				effects += f.Effects()
+				if !more || !w.pause(stop, 300*time.Millisecond, 2*time.Second) {
+					done <- effects
+					return
+				}
+			}
+		}()
+		return func() int64 {
+			close(stop)
+			return <-done
+		}
+	}
+}
+
+// pause waits for a while and tells whether it was not stopped.
+func (w *World) pause(stop chan struct{}, least, most time.Duration) bool {
+	select {
+	case <-w.Clock.After(w.between([2]time.Duration{least, most})):
+		return true
+	case <-stop:
+		return false
+	}
+}
+
+// ClockActions are wall clocks that jump by up to most, and back, and that run
+// fast or slow.
+func (w *World) ClockActions(machines []int, most time.Duration) []Action {
+	wrong := func(kind string, begin func(m *Machine, hold time.Duration)) Action {
+		return Action{kind, func(hold time.Duration) func() int64 {
+			m := w.Machines[w.pick(machines)]
+			before := m.Skewed()
+			begin(m, hold)
+			return func() int64 {
+				m.SetDrift(0)
+				m.SetOffset(0)
+				return m.Skewed() - before
+			}
+		}}
+	}
+	return []Action{
+		wrong("clock jump", func(m *Machine, _ time.Duration) {
+			m.SetOffset(w.between([2]time.Duration{0, 2 * most}) - most)
+		}),
+		wrong("clock drift", func(m *Machine, hold time.Duration) {
+			total := w.between([2]time.Duration{0, 2 * most}) - most
+			m.SetDrift(time.Duration(float64(total) / hold.Seconds()))
+		}),
+	}
+}
+
+// DiskActions are disks that are slow, full, and that fail single calls; glob
+// names the files whose calls fail, as vfs.Rule has it.
+func (w *World) DiskActions(machines []int, glob string) []Action {
+	ruled := func(kind string, rule vfs.Rule) Action {
+		return Action{kind, func(time.Duration) func() int64 {
+			env := w.Machines[w.pick(machines)].environment()
+			if env == nil {
+				return func() int64 { return 0 }
+			}
+			armed := env.Faults.Add(rule)
+			return func() int64 {
+				armed.Remove()
+				return int64(armed.Fired())
+			}
+		}}
+	}
+	return []Action{
+		ruled("slow disk", vfs.Rule{Ops: vfs.WriteSide, Times: -1, Delay: 20_011 * time.Microsecond}),
+		ruled("full disk", vfs.Rule{Ops: vfs.OpsOf(vfs.OpCreate, vfs.OpWrite, vfs.OpPreallocate), Times: -1, Err: vfs.ErrNoSpace}),
+		ruled("I/O error", vfs.Rule{Ops: vfs.OpsOf(vfs.OpWrite, vfs.OpSync, vfs.OpRead), Glob: glob, Err: vfs.ErrIO}),
+	}
+}
+
+// PauseAction stops a machine, as SIGSTOP or a collapsing hypervisor does:
+// nothing gets in or out and its disk stands still. What computes goes on.
+func (w *World) PauseAction(machines []int) Action {
+	return Action{"pause", func(hold time.Duration) func() int64 {
+		at := w.pick(machines)
+		f := w.Net.Isolate(at)
+		var armed *vfs.Armed
+		if env := w.Machines[at].environment(); env != nil {
+			armed = env.Faults.Add(vfs.Rule{Times: -1, Delay: hold})
+		}
+		return func() int64 {
+			f.Heal()
+			effects := f.Effects()
+			if armed != nil {
+				armed.Remove()
+				effects += int64(armed.Fired())
+			}
+			return effects
+		}
+	}}
+}
+
+// CrashAction cuts the power of a machine, or kills its process, in turn by
+// chance, and starts it again. stop is told that what ran on the machine is cut
+// off and returns when it has ended; start boots the machine and returns when
+// it serves.
+func (w *World) CrashAction(machines []int, stop, start func(machine int)) Action {
+	return Action{"crash", func(time.Duration) func() int64 {
+		at := w.pick(machines)
+		m := w.Machines[at]
+		if !m.Up() {
+			return func() int64 { return 0 }
+		}
+		connections, before := 0, w.Net.missedBy(at)
+		if w.Rand.Uint64N(2) == 0 {
+			connections = m.Kill()
+		} else {
+			connections = m.Crash(vfs.CrashOptions{Keep: int(w.Rand.Uint64N(3)) * 50, Prefix: w.Rand.Uint64N(4) == 0})
+		}
+		stop(at)
+		return func() int64 {
+			effects := int64(connections) + w.Net.missedBy(at) - before
+			start(at)
+			return effects
+		}
+	}}
+}
