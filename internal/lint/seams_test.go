@@ -49,7 +49,7 @@ var seams = []seam{
 		what:  "sockets",
 		path:  regexp.MustCompile(`^(net|crypto/tls|net/http)$`),
 		use:   regexp.MustCompile(`^(Listen.*|Dial.*|FileListener|FileConn|NewListener|Serve|ServeTLS|Get|Post|PostForm|Head|DefaultClient|Lookup.*|Resolve.*)$`),
-		homes: append([]string{"internal/transport", "internal/session", "wire/rpc", "internal/admin", "internal/node"}, clients...),
+		homes: append([]string{"internal/transport", "internal/sim", "internal/session", "wire/rpc", "internal/admin", "internal/node"}, clients...),
 	},
 	{
 		// A generator that is seeded by hand is no global.
