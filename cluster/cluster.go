@@ -20,7 +20,10 @@ type Write struct {
 	Atomic      bool
 	Consistency ring.ConsistencyLevel
 	Deadline    int64 // clock.Mono nanoseconds, 0 for none
-	Done        Completer
+	// Created is when a batch that is written again was made, microseconds; 0 for
+	// a fresh write. What was truncated or dropped since is left out.
+	Created int64
+	Done    Completer
 }
 
 // ReadCompleter is told the outcome of a read, exactly once, from any

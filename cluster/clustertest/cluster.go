@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql/native"
@@ -15,7 +16,8 @@ import (
 )
 
 // Cluster tests a cluster.Cluster. open makes one with an empty schema and
-// ends it when the test does.
+// ends it when the test does. Each test runs in a bubble of synctest, so that
+// its time-outs do not depend on the machine.
 func Cluster(t *testing.T, open func(t *testing.T) cluster.Cluster) {
 	for name, test := range map[string]func(*testing.T, cluster.Cluster){
 		"writes and reads": clusterData,
@@ -25,7 +27,9 @@ func Cluster(t *testing.T, open func(t *testing.T) cluster.Cluster) {
 		"stamps":           clusterStamps,
 		"topology":         clusterTopology,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { test(t, open(t)) })
+		})
 	}
 }
 

@@ -114,7 +114,11 @@ func (w *write) begin(ctx context.Context) error {
 		v = c.view.Load()
 		t = v.tables[r.Table()]
 	}
-	if t == nil {
+	switch {
+	case w.replayed != 0 && v.gone(r):
+		w.finish(nil)
+		return nil
+	case t == nil:
 		return errDropped
 	}
 	set := t.Replicas(r.Token())
@@ -126,7 +130,9 @@ func (w *write) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	r.SetEpoch(v.state.Schema.Epoch)
+	if w.replayed == 0 {
+		r.SetEpoch(v.state.Schema.Epoch)
+	}
 	w.plan(v, t, set)
 	if w.holds() {
 		if err := c.order(r, w.batched); err != nil {

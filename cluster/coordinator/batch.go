@@ -25,6 +25,7 @@ type batch struct {
 	records  []mutation.Record // of its own memory
 	id       [16]byte
 	created  int64
+	replayed int64    // when it was made, if it is written again; else 0
 	charged  int64    // bytes, of the pool
 	keepers  []keeper // who keep it if it is logged
 
@@ -41,25 +42,19 @@ type keeper struct {
 	m *member
 }
 
-// writeBatch writes several partitions. Only what this node alone holds is ever
-// tried.
+// writeBatch writes several partitions.
 func (c *Cluster) writeBatch(ctx context.Context, w *cluster.Write) error {
-	if len(w.Records) == 0 {
-		return native.Invalid("A write needs a record")
-	}
 	for {
 		next := c.changed.announced()
 		alone, err := c.planBatch(ctx, w)
-		switch {
-		case err == errClosed && ctx != nil:
+		if err == errClosed && ctx != nil {
 			if err := wait(ctx, next); err != nil {
 				return err
 			}
 			continue
-		case err != nil || alone:
+		}
+		if err != nil || alone {
 			return err
-		case ctx == nil:
-			return mutation.ErrWouldBlock
 		}
 		return c.newBatch(w)
 	}
@@ -68,9 +63,16 @@ func (c *Cluster) writeBatch(ctx context.Context, w *cluster.Write) error {
 // planBatch checks that all partitions can be written and, if this node alone
 // holds all of them, hands them to the store as one group.
 func (c *Cluster) planBatch(ctx context.Context, w *cluster.Write) (alone bool, err error) {
-	tk := c.gate.enter(w.Records[0].Token())
+	tk := c.gate.enter(0)
 	defer c.gate.leave(tk)
 	v := c.view.Load()
+	if w.Created != 0 {
+		w.Records = slices.DeleteFunc(slices.Clone(w.Records), v.gone)
+	}
+	if len(w.Records) == 0 {
+		w.Done.Complete(nil)
+		return true, nil
+	}
 	alone = true
 	for _, r := range w.Records {
 		t := v.tables[r.Table()]
@@ -105,7 +107,7 @@ func (c *Cluster) planBatch(ctx context.Context, w *cluster.Write) (alone bool, 
 
 // newBatch starts a batch over replicas.
 func (c *Cluster) newBatch(w *cluster.Write) error {
-	b := &batch{c: c, level: w.Consistency, kind: native.WriteUnloggedBatch, deadline: w.Deadline, done: w.Done, created: c.cfg.Stamps.Now()}
+	b := &batch{c: c, level: w.Consistency, kind: native.WriteUnloggedBatch, deadline: w.Deadline, done: w.Done, created: c.cfg.Stamps.Mark(), replayed: w.Created}
 	if b.deadline == 0 {
 		b.deadline = int64(c.cfg.Clock.Mono() + c.cfg.WriteTimeout)
 	}
@@ -121,6 +123,9 @@ func (c *Cluster) newBatch(w *cluster.Write) error {
 	for _, r := range w.Records {
 		buf = append(buf, r...)
 		b.records = append(b.records, mutation.Record(buf[len(buf)-len(r):]))
+		if w.Created == 0 {
+			b.records[len(b.records)-1].SetEpoch(c.Schema().Epoch)
+		}
 	}
 	if !w.Atomic {
 		b.write()
@@ -194,7 +199,7 @@ func (b *batch) stored(ok bool) {
 func (b *batch) write() {
 	b.left = len(b.records) + 1
 	for i := range b.records {
-		q := request{records: b.records[i : i+1], level: b.level, kind: b.kind, batched: true, deadline: b.deadline, done: b}
+		q := request{records: b.records[i : i+1], level: b.level, kind: b.kind, batched: true, replayed: b.replayed, deadline: b.deadline, done: b}
 		w, err := b.c.pool.get(&q)
 		if err != nil {
 			b.Complete(err)

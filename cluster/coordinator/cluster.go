@@ -80,6 +80,7 @@ type request struct {
 	level    ring.ConsistencyLevel
 	kind     native.WriteType
 	batched  bool
+	replayed int64 // as in batch
 	deadline int64 // clock.Mono nanoseconds
 	done     cluster.Completer
 }
@@ -97,7 +98,7 @@ func (c *Cluster) write(ctx context.Context, w *cluster.Write) error {
 	if !w.Consistency.Valid() {
 		return native.Protocol("Unknown consistency level %d", w.Consistency)
 	}
-	if len(w.Records) != 1 {
+	if len(w.Records) != 1 || w.Created != 0 {
 		return c.writeBatch(ctx, w)
 	}
 	q := request{records: w.Records, level: w.Consistency, kind: native.WriteSimple, deadline: w.Deadline, done: w.Done}
@@ -151,6 +152,7 @@ func (c *Cluster) writeOne(ctx context.Context, q *request) error {
 	if err != nil {
 		return err
 	}
+	w.local[0].SetEpoch(v.state.Schema.Epoch)
 	w.plan(v, t, set)
 	if w.holds() {
 		err = c.order(w.local[0], q.batched)

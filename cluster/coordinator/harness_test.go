@@ -480,6 +480,9 @@ func (f *fixture) replicas(k mutation.Key) (hosts [][16]byte) {
 // holds tells whether the coordinator holds a key.
 func (f *fixture) holds(k mutation.Key) bool { return slices.Contains(f.replicas(k), f.cfg.HostID) }
 
+// clockStep is of a bubble's time.
+const clockStep = 100 * time.Millisecond
+
 // settle waits until nothing is in flight any more.
 func (f *fixture) settle() {
 	f.t.Helper()
@@ -487,7 +490,7 @@ func (f *fixture) settle() {
 		if f.InFlight() == 0 {
 			return
 		}
-		<-clock.Real.After(100 * time.Millisecond) // of the bubble
+		<-clock.Real.After(clockStep)
 	}
 	f.t.Errorf("%d bytes are still in flight", f.InFlight())
 }

@@ -68,7 +68,12 @@ func (p *pool) get(q *request) (*write, error) {
 	}
 	w := p.take()
 	w.charged = n
-	w.requested = requested{level: q.level, kind: q.kind, batched: q.batched, created: p.c.cfg.Stamps.Mark(), limit: q.deadline}
+	w.requested = requested{
+		level: q.level, kind: q.kind, batched: q.batched, replayed: q.replayed, created: p.c.cfg.Stamps.Mark(), limit: q.deadline,
+	}
+	if q.replayed != 0 {
+		w.created = q.replayed
+	}
 	w.encode(q.records[0])
 	w.mu.Lock()
 	w.done, w.refs = q.done, 1
@@ -116,7 +121,7 @@ func (p *pool) find(id uint64) *write {
 // encode makes the body of a record.
 func (w *write) encode(r []byte) {
 	h := &w.hops.apply
-	h.Atomic, h.Records, h.Forward = w.batched, w.local[:], h.Forward[:0]
+	h.Atomic, h.Hinted, h.Records, h.Forward = w.batched, w.replayed, w.local[:], h.Forward[:0]
 	w.local[0] = r
 	w.body = h.Append(w.body[:0])
 	w.local[0] = w.body[len(w.body)-len(r):]

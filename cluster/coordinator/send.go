@@ -159,7 +159,7 @@ func (w *write) send(s *slot) {
 // forward makes msg one for a replica that sends it on to others.
 func (w *write) forward(msg *rpc.Message, s *slot) {
 	h := &w.hops
-	h.apply = wire.Apply{Atomic: w.batched, Records: w.local[:], Forward: h.apply.Forward[:0], ID: w.id()}
+	h.apply = wire.Apply{Atomic: w.batched, Hinted: w.replayed, Records: w.local[:], Forward: h.apply.Forward[:0], ID: w.id()}
 	for i := range w.slots {
 		if o := &w.slots[i]; o != s && o.via == s.via {
 			h.apply.Forward = append(h.apply.Forward, w.v.members[o.node].host)

@@ -50,13 +50,16 @@ type write struct {
 
 // requested is what a write carries from one attempt to the next.
 type requested struct {
-	level   ring.ConsistencyLevel
-	kind    native.WriteType
-	batched bool // part of a batch: never stamped again
-	tries   int
-	created int64  // for hints, microseconds
-	limit   int64  // clock.Mono nanoseconds
-	until   uint64 // epoch that has to be in force before it goes on
+	level ring.ConsistencyLevel
+	kind  native.WriteType
+	// batched is part of a batch, replayed when that was made if it is written
+	// again, else 0: neither is stamped again.
+	batched  bool
+	replayed int64
+	tries    int
+	created  int64  // for hints, microseconds
+	limit    int64  // clock.Mono nanoseconds
+	until    uint64 // epoch that has to be in force before it goes on
 }
 
 // count is what has come of a group's replicas.
