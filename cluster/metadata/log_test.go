@@ -313,15 +313,20 @@ func TestGolden(t *testing.T) {
 		}
 		b.WriteString(name + "\n" + hex.Dump(p))
 	}
-	const file = "testdata/files.txt"
+	golden(t, "testdata/files.txt", b.String())
+}
+
+// golden holds text against a file, or writes that anew.
+func golden(t *testing.T, file, text string) {
+	t.Helper()
 	if *rewrite {
-		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(file, []byte(b.String()), 0o644)); err != nil {
+		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want, err := os.ReadFile(file)
-	if err != nil || string(want) != b.String() {
-		t.Errorf("files differ from %s: %v\n%s", file, err, b.String())
+	if err != nil || string(want) != text {
+		t.Errorf("it differs from %s: %v\n%s", file, err, text)
 	}
 }
 

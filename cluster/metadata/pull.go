@@ -2,7 +2,6 @@ package metadata
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -94,63 +93,6 @@ func (s *State) diverges(generation uint16, index uint64) bool {
 		}
 	}
 	return false
-}
-
-// takeOver makes what a peer has sent part of the history.
-func (c *core) takeOver(p *pulled) error {
-	if p.snapshot != nil {
-		if p.snapshot.Epoch <= c.l.state.Load().Epoch {
-			return nil
-		}
-		if err := c.replace(p.snapshot); err != nil {
-			return err
-		}
-		return c.regenerate()
-	}
-	rest := slices.Clone(p.entries)
-	for len(rest) > 0 {
-		s := c.l.state.Load()
-		if len(rest) >= entryHeaderLen && binary.LittleEndian.Uint64(rest[8:]) <= s.at.index {
-			n := entryHeaderLen + int(binary.LittleEndian.Uint32(rest))
-			rest = rest[min(n, len(rest)):] // it came on another way
-			continue
-		}
-		e, size, ok := readEntry(rest, s.at)
-		if !ok {
-			return fmt.Errorf("%w: a peer's entries do not continue ours at %d", ErrCorrupt, s.at.index)
-		}
-		cmd := &command{}
-		if e.kind == kindCommand {
-			var err error
-			if cmd, err = decodeCommand(e.payload); err != nil {
-				return err
-			}
-		}
-		next, what, err := c.history.commit(s, &e, rest[:size:size])
-		if err != nil {
-			return err
-		}
-		c.accept(next, cmd, what)
-		if err := c.regenerate(); err != nil {
-			return err
-		}
-		rest = rest[size:]
-	}
-	return nil
-}
-
-// regenerate leaves the votes of an older generation behind.
-func (c *core) regenerate() error {
-	s := c.l.state.Load()
-	if c.node == nil && !s.votes(c.l.opts.HostID) || c.node != nil && c.generation == s.Generation {
-		return nil
-	}
-	if err := c.begin(s, nil, nil); err != nil {
-		return err
-	}
-	c.leads = false
-	c.dismiss()
-	return c.alone()
 }
 
 // Hear notes that a peer is at an epoch, which is pulled if it is news. It does
