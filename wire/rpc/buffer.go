@@ -30,14 +30,15 @@ func getBuffer(p *bytebufferpool.Pool, size int) *bytebufferpool.ByteBuffer {
 }
 
 func putBuffer(p *bytebufferpool.Pool, b *bytebufferpool.ByteBuffer) {
-	if cap(b.B) > keepSize {
+	if cap(b.B) > keepSize || cap(b.B) == 0 {
 		return
 	}
 	// The pool learns from lengths which capacities are worth keeping.
 	b.B = b.B[:cap(b.B)]
 	if invariant.Enabled {
-		for i := range b.B {
-			b.B[i] = 0xdb
+		b.B[0] = 0xdb
+		for n := 1; n < len(b.B); n *= 2 {
+			copy(b.B[n:], b.B[:n])
 		}
 	}
 	p.Put(b)

@@ -161,7 +161,7 @@ func (e *Endpoint) serveConn(nc net.Conn) {
 	defer e.wg.Done()
 	var c *conn
 	stop := e.within(e.ctx, nc)
-	other, err := e.greet(nc, e.cfg.Purpose, Small).acceptor(func(other *wire.Hello) *wire.Error {
+	other, err := (&greeting{e: e, nc: nc}).acceptor(func(other *wire.Hello) *wire.Error {
 		if other.Purpose == wire.PurposeStream && e.cfg.OnStream == nil {
 			return wire.Errorf(wire.CodeUnsupported, "streams are not taken here")
 		}

@@ -16,19 +16,18 @@ type greeting struct {
 	e    *Endpoint
 	nc   net.Conn
 	mine wire.Hello
-	// The hellos as sent.
-	sent, got []byte
-	buf       []byte
+	sent []byte // mine, encoded
 }
 
-func (e *Endpoint) greet(nc net.Conn, purpose wire.Purpose, lane Lane) *greeting {
-	g := &greeting{e: e, nc: nc, mine: e.cfg.Hello(purpose)}
+// say makes this side's hello.
+func (g *greeting) say(purpose wire.Purpose, lane uint8) {
+	e := g.e
+	g.mine = e.cfg.Hello(purpose)
 	h := &g.mine
-	h.Purpose, h.Lane, h.Instance, h.Features = purpose, uint8(lane), e.instance, wire.FeatureLZ4
+	h.Purpose, h.Lane, h.Instance, h.Features = purpose, lane, e.instance, wire.FeatureLZ4
 	h.Now = e.cfg.Clock.Now().UnixMicro()
 	e.cfg.Rand.Read(h.Nonce[:])
 	g.sent = h.Append(nil)
-	return g
 }
 
 func (g *greeting) send(op wire.Op, flags wire.Flags, body ...[]byte) error {
@@ -109,7 +108,8 @@ func (g *greeting) check(other *wire.Hello) *wire.Error {
 }
 
 // dialer runs the dialing side and returns the other's hello.
-func (g *greeting) dialer() (other wire.Hello, err error) {
+func (g *greeting) dialer(purpose wire.Purpose, lane Lane) (other wire.Hello, err error) {
+	g.say(purpose, uint8(lane))
 	if err = g.send(wire.OpHello, 0, g.sent); err != nil {
 		return other, err
 	}
@@ -156,6 +156,8 @@ func (g *greeting) acceptor(admit func(other *wire.Hello) *wire.Error) (other wi
 		}
 		return other, err
 	}
+	// The connection is what the dialer says it is.
+	g.say(other.Purpose, other.Lane)
 	proof := g.proof(wire.Acceptor, b, g.sent)
 	if err = g.send(wire.OpHelloReply, wire.FlagResponse, []byte{byte(len(g.sent)), byte(len(g.sent) >> 8)}, g.sent, proof); err != nil {
 		return other, err
@@ -212,7 +214,7 @@ func (e *Endpoint) dial(ctx context.Context, addr string, purpose wire.Purpose, 
 		return nil, wire.Hello{}, err
 	}
 	stop := e.within(ctx, nc)
-	other, err := e.greet(nc, purpose, lane).dialer()
+	other, err := (&greeting{e: e, nc: nc}).dialer(purpose, lane)
 	if err == nil && check != nil {
 		err = check(&other)
 	}
