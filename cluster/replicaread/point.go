@@ -43,15 +43,28 @@ func (s *scan) startAlone() error {
 	return err
 }
 
-// roundOver hands the result on. A stale round is made again by a worker, which
-// may wait for the metadata log.
+// inlinePage is the longest page in bytes whose reader is called on the
+// connection that brought the last answer.
+const inlinePage = 8 << 10
+
+// roundOver hands the result on. A worker does it if the page is long, or if the
+// round is stale and the metadata log has to be waited for.
 func (s *scan) roundOver() {
-	if errors.Is(s.ahead[0].err, errStale) {
-		if !s.rd.workers.submit(s) {
-			s.fail(errBusy)
-		}
+	r := s.ahead[0]
+	stale := errors.Is(r.err, errStale)
+	long := r.err == nil && r.result.size() > inlinePage
+	if (stale || long) && s.rd.workers.submit(s) {
 		return
 	}
+	if stale {
+		s.fail(errBusy)
+		return
+	}
+	s.complete()
+}
+
+// complete hands the page that is there on.
+func (s *scan) complete() {
 	if !s.load(false) && s.err != nil {
 		s.fail(s.err)
 		return
@@ -59,9 +72,13 @@ func (s *scan) roundOver() {
 	s.completer.CompleteRead(s, nil)
 }
 
-// run implements task: it catches up with the replica that refused the round.
+// run implements task.
 func (s *scan) run() {
 	r := s.ahead[0]
+	if !errors.Is(r.err, errStale) {
+		s.complete()
+		return
+	}
 	s.ahead = s.ahead[:0]
 	s.ctx = s.rd.ctx
 	ok := s.catchUp(r)

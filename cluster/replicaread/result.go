@@ -81,6 +81,14 @@ func (s *result) page(i int) *wire.RowStream {
 	return &s.streams[i]
 }
 
+// size is about how long the result is in bytes.
+func (s *result) size() (n int) {
+	for _, p := range s.pages {
+		n += len(p.reply.Rows)
+	}
+	return n
+}
+
 // drop lets go of the pages.
 func (s *result) drop() {
 	clear(s.pages)

@@ -113,12 +113,18 @@ func (r *Reader) Resume(q *plan.Query, state []byte) error {
 		return nil
 	}
 	done := p.flags&flagAfterPartition != 0
+	if !done {
+		q.Command.After = p.clustering
+	}
 	if q.Command.Keys == nil {
 		return r.resumeRange(q, done)
 	}
 	at, found := slices.BinarySearchFunc(q.Command.Keys, mutation.Key{Token: p.token, Key: p.key}, compareKeys)
 	if found && done {
 		at++
+	}
+	if !found {
+		q.Command.After = nil
 	}
 	q.Command.Keys = q.Command.Keys[at:]
 	q.Empty = q.Empty || len(q.Command.Keys) == 0

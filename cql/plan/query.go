@@ -50,6 +50,9 @@ func (s *Select) Bind(q *Query, values []Value, o *Options) error {
 	q.Command = mutation.ReadCommand{Table: s.Table.ID, Epoch: s.epoch, Now: o.now(), Reverse: s.Reverse,
 		Static: s.readStatic, Distinct: s.Distinct}
 	q.PageSize = uint32(max(o.PageSize, 0))
+	if q.PageSize > 0 {
+		q.Command.Page = q.PageSize + 1 // one more tells whether there is another page
+	}
 	if err := s.bindLimits(q); err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type call struct {
 	named     []native.Value // values put in the order of the markers
 
 	batch batchCall
+	point pointRead
 
 	adhoc adhoc
 	trace *trace

@@ -35,6 +35,8 @@ type Processor struct {
 	// gathered in memory.
 	unpaged chan struct{}
 
+	finishRead func(*session.Request) session.Status // endRead
+
 	view  atomic.Pointer[view]
 	push  atomic.Pointer[func(*native.Event)]
 	calls sync.Pool // *call, for embedded statements
@@ -60,6 +62,7 @@ func New(cfg Config) (*Processor, error) {
 	p.nodeID[2] |= 1 // multicast bit: not the address of a card
 	p.stats.inline, p.stats.worker = metrics.NewCounter(), metrics.NewCounter()
 	p.unpaged = make(chan struct{}, maxUnpaged)
+	p.finishRead = p.endRead
 	p.calls.New = func() any { return new(call) }
 	p.cache = newCache(cfg.PreparedBytes)
 	if cfg.Store != nil {

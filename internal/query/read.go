@@ -51,7 +51,11 @@ func (p *Processor) tryRead(r *session.Request, c *call, st *statement, s *plan.
 	}
 	var src mutation.Source
 	if !q.Empty {
-		if src, err = p.cluster.TryRead(&q.Command, c.level); err != nil {
+		src, err = p.cluster.TryRead(&q.Command, c.level)
+		if errors.Is(err, mutation.ErrWouldBlock) {
+			return p.startRead(r, c, st, s)
+		}
+		if err != nil {
 			return p.readFailed(r, st, q, err)
 		}
 	}
@@ -64,6 +68,53 @@ func (p *Processor) tryRead(r *session.Request, c *call, st *statement, s *plan.
 		return p.readFailed(r, st, q, err)
 	}
 	r.ReplyRows(native.RowsHead{Metadata: s.Result, SkipMetadata: skipMetadata(params, st), PagingState: res.PagingState}, body, res.Rows)
+	return session.Done
+}
+
+// pointRead is a read that other nodes answer: what is needed to make the page
+// when it is there. It lies in the request's call.
+type pointRead struct {
+	p   *Processor
+	r   *session.Request
+	st  *statement
+	sel *plan.Select
+	src mutation.Source
+	err error
+}
+
+// startRead starts a read of one partition if other nodes have to be asked.
+func (p *Processor) startRead(r *session.Request, c *call, st *statement, s *plan.Select) session.Status {
+	c.point = pointRead{p: p, r: r, st: st, sel: s}
+	// Once StartRead has returned nil r and c may be somebody else's.
+	err := p.cluster.StartRead(&c.query.Command, c.level, c.deadline, &c.point)
+	if err == nil {
+		return session.Pending
+	}
+	return p.readFailed(r, st, c.query, err)
+}
+
+// CompleteRead implements cluster.ReadCompleter.
+func (a *pointRead) CompleteRead(src mutation.Source, err error) {
+	a.src, a.err = src, err
+	a.r.Resume(a.p.finishRead)
+}
+
+// endRead makes the page of a read that was pending.
+func (p *Processor) endRead(r *session.Request) session.Status {
+	c := r.State.(*call)
+	a := c.point
+	c.point = pointRead{}
+	if a.err != nil {
+		r.Fail(a.err)
+		return session.Done
+	}
+	defer a.src.Close()
+	c.reader.Limits = exec.Limits{MaxBytes: p.cfg.MaxResult}
+	body, res, err := c.reader.Page(c.query, a.src, r.RowBuffer())
+	if err != nil {
+		return p.readFailed(r, a.st, c.query, err)
+	}
+	r.ReplyRows(native.RowsHead{Metadata: a.sel.Result, SkipMetadata: skipMetadata(r.Params(), a.st), PagingState: res.PagingState}, body, res.Rows)
 	return session.Done
 }
 

@@ -212,6 +212,26 @@ func (r *Request) Complete(err error) {
 	r.Conn.finish(r)
 }
 
+// Resume goes on with a request for which TryExecute has returned Pending, in
+// place of Complete and from any goroutine: f answers it and returns Done, or
+// WouldBlock for Execute to be called on a worker. A panic in f closes the
+// connection like one in the handler. The request is gone afterwards.
+func (r *Request) Resume(f func(r *Request) Status) {
+	c := r.Conn
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(p, r)
+		}
+	}()
+	if f(r) == WouldBlock {
+		if c.srv.workers.submit(r) {
+			return
+		}
+		r.Fail(native.Overloaded("Too many requests wait for a worker"))
+	}
+	r.Complete(nil)
+}
+
 // expired tells whether the deadline has passed.
 func (r *Request) expired(now time.Duration) bool { return int64(now) > r.Deadline }
 
