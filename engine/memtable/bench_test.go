@@ -83,3 +83,40 @@ func BenchmarkScan(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/row")
 }
+
+// BenchmarkPutRows applies records of 20 rows of one partition, as a batch
+// makes them; an operation is a row.
+func BenchmarkPutRows(b *testing.B) {
+	const rows = 20
+	for _, c := range []struct {
+		name string
+		keys uint64 // 0: each record has a partition of its own
+	}{{"fresh", 0}, {"wide", 1}, {"many", 1000}} {
+		b.Run(c.name, func(b *testing.B) {
+			m := New([16]byte{}, &HeapAllocator{})
+			defer m.Free()
+			var mb mutation.Builder
+			var buf []byte
+			value := make([]byte, 100)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := uint64(0); i < uint64(b.N); i += rows {
+				k := i
+				if c.keys > 0 {
+					k = i / rows % c.keys
+				}
+				mb.Begin(buf, mutation.Header{Timestamp: 1, Token: mix(k), Key: be(k)})
+				for j := range uint64(rows) {
+					mb.BeginRow(be(i + j))
+					mb.Marker(mutation.Marker{Timestamp: 1, Set: true})
+					mb.Cell(mutation.Cell{Column: 3, Timestamp: 1, Value: value})
+					mb.EndRow()
+				}
+				buf = mb.Finish()
+				if err := m.Put(buf, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -3,8 +3,8 @@
 //
 // A Memtable takes records with Put and yields what they reconcile to through
 // Iter, a mutation.Source; PutAll takes many that need not be seen together. It
-// never shrinks; the engine writes it to a table
-// file and calls Free when nobody reads it any more.
+// never shrinks; the engine writes it to a table file and calls Free when
+// nobody reads it any more.
 //
 // # Structure
 //

@@ -10,6 +10,7 @@ import (
 // apply links a verified record. s.mu is held.
 func (s *shard) apply(b *body, r mutation.Record, o Observer, sum *summary) {
 	s.space.txn++
+	s.space.run = run{}
 	w := place{head: r.Token().Ordered(), key: r.Key()}
 	d := s.dir.Load()
 	f := s.find(b, d, &w)

@@ -32,6 +32,7 @@ type space struct {
 	sinceTry   int
 	lost       int64 // bytes not kept track of since limbo was full
 
+	run run
 	rec mutation.Reconciler
 	buf []byte
 }

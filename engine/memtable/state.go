@@ -74,7 +74,10 @@ func (s *space) upsert(rows ref, w *place) ref {
 	case rows == 0:
 		return s.entryOf(0, w)
 	case rows&tag != 0:
-		return s.insert(rows&^tag, w) | tag
+		if s.run.insert(s, w) {
+			return rows
+		}
+		return s.run.start(s, rows&^tag, w) | tag
 	}
 	there := placeOf(s.arena.key(rows))
 	if there.compare(w) == 0 {

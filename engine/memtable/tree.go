@@ -109,6 +109,7 @@ func (s *space) insertBelow(r ref, w *place) (left, right ref) {
 		return s.insertLeaf(r, n, w)
 	}
 	i := s.arena.childOf(n, w)
+	s.run.passes(n, i)
 	l, added := s.insertBelow(n.child(i), w)
 	r, n = s.own(r, 0)
 	m := s.node(l)
@@ -123,7 +124,11 @@ func (s *space) insertBelow(r ref, w *place) (left, right ref) {
 func (s *space) insertLeaf(r ref, n node, w *place) (left, right ref) {
 	i, at := s.arena.search(n, w)
 	if !at {
-		return s.addTo(r, n, i, w.head, s.entryOf(0, w), 0)
+		left, right = s.addTo(r, n, i, w.head, s.entryOf(0, w), 0)
+		if right == 0 {
+			s.run.arrives(s.node(left), i)
+		}
+		return left, right
 	}
 	old := n.child(i)
 	e := s.entryOf(old, w)
@@ -132,6 +137,7 @@ func (s *space) insertLeaf(r ref, n node, w *place) (left, right ref) {
 	}
 	r, n = s.own(r, 0)
 	n.refs()[i] = e
+	s.run.arrives(n, i)
 	return r, 0
 }
 
