@@ -3,10 +3,10 @@ package rpc_test
 import (
 	"io"
 	"testing"
+	"testing/synctest"
 
 	"github.com/ilion-db/ilion/internal/transport"
 	"github.com/ilion-db/ilion/wire"
-	"github.com/ilion-db/ilion/wire/rpc"
 )
 
 // FuzzConnection sends bytes to a node, in front of the hello and behind it.
@@ -19,31 +19,27 @@ func FuzzConnection(f *testing.F) {
 	frames = wire.AppendFrame(frames, wire.Header{Op: wire.OpApply, Stream: 4, Flags: wire.FlagLZ4}, &wire.Prologue{}, packed)
 	f.Add(frames, true)
 	f.Add(wire.AppendFrame(nil, wire.Header{Op: wire.OpHello}, &wire.Prologue{}, peerHello(1).Append(nil)), false)
-	n := &transport.Mem{}
-	b := start(f, n, 2, nil)
 	f.Fuzz(func(t *testing.T, p []byte, greeted bool) {
-		c := rawDial(t, n, b.addr)
-		if greeted {
-			if err := c.hello(peerHello(1), nil); err != nil {
+		synctest.Test(t, func(t *testing.T) {
+			n := &transport.Mem{}
+			b := start(t, n, 2, nil)
+			c := rawDial(t, n, b.addr)
+			if greeted {
+				if err := c.hello(peerHello(1), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			drained := make(chan struct{})
+			go func() {
+				defer close(drained)
+				_, _ = io.Copy(io.Discard, c)
+			}()
+			_, _ = c.Write(p)
+			c.Close()
+			<-drained
+			if _, err := call(t, knows(start(t, n, 3, nil), b), wire.OpApply, "x"); err != nil {
 				t.Fatal(err)
 			}
-		}
-		drained := make(chan struct{})
-		go func() {
-			defer close(drained)
-			_, _ = io.Copy(io.Discard, c)
-		}()
-		_, _ = c.Write(p)
-		c.Close()
-		<-drained
-		if _, err := call(t, nextPeer(t, n, b), wire.OpApply, "x"); err != nil {
-			t.Fatal(err)
-		}
+		})
 	})
-}
-
-// nextPeer is another node's view of b.
-func nextPeer(t *testing.T, n transport.Transport, b *node) *rpc.Peer {
-	t.Helper()
-	return knows(start(t, n, 3, nil), b)
 }

@@ -73,7 +73,9 @@ func start(t testing.TB, n transport.Transport, i int, edit func(*rpc.Config)) *
 		OnDown: func([16]byte) { nd.note("down") },
 	}
 	if n == transport.TCP {
+		// In real time: however slow the machine is, nobody gives up.
 		nd.addr = "127.0.0.1:0"
+		nd.cfg.Limits.HelloTimeout, nd.cfg.Limits.Heartbeat = 10*time.Minute, 10*time.Minute
 	}
 	if edit != nil {
 		edit(&nd.cfg)
