@@ -100,28 +100,28 @@ func (s *server) membersUp() (map[string]bool, error) {
 		return nil, err
 	}
 	var status struct {
-		Nodes []struct {
-			Address string `json:"address"`
-			Status  string `json:"status"`
-		} `json:"nodes"`
+		Datacenters []struct {
+			Nodes []struct {
+				Address string `json:"address"`
+				Status  string `json:"status"`
+			} `json:"nodes"`
+		} `json:"datacenters"`
 	}
 	if err := json.Unmarshal([]byte(out), &status); err != nil {
 		return nil, fmt.Errorf("status: %w: %s", err, out)
 	}
 	up := map[string]bool{}
-	for _, n := range status.Nodes {
-		host := n.Address
-		if h, _, err := net.SplitHostPort(host); err == nil {
-			host = h
+	for _, dc := range status.Datacenters {
+		for _, n := range dc.Nodes {
+			up[n.Address] = n.Status == "Up"
 		}
-		up[host] = n.Status == "UN"
 	}
 	return up, nil
 }
 
 // admin runs a command of the binary against the node.
 func (s *server) admin(args ...string) (string, error) {
-	args = append(args, "--host", s.host, "--http-port", strconv.Itoa(s.http))
+	args = append(args, "--host", net.JoinHostPort(s.host, strconv.Itoa(s.http)))
 	cmd := exec.Command(buildServer(s.t, s.o.tags), args...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
