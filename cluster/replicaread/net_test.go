@@ -24,9 +24,17 @@ import (
 	"github.com/ilion-db/ilion/wire/rpc"
 )
 
+// ahead100 is a clock whose Mono is positive in a bubble too, where time starts in
+// the past.
+type ahead100 struct{ clock.Clock }
+
+func (c ahead100) Mono() time.Duration { return c.Clock.Mono() + 100*365*24*time.Hour }
+
+var testClock = ahead100{clock.Real}
+
 // testNet are nodes whose requests reach each other in memory.
 type testNet struct {
-	t     *testing.T
+	t     testing.TB
 	snap  *schema.Snapshot
 	table schema.TableID
 	nodes []*testNode
@@ -48,7 +56,6 @@ type fault struct {
 	err   error         // of Send
 	reply *wire.Error   // instead of an answer
 	delay time.Duration // before the request is served; negative for ever
-	once  bool
 }
 
 type testNode struct {
@@ -61,7 +68,7 @@ type testNode struct {
 	rd    *Reader
 	top   atomic.Pointer[cluster.Topology]
 	down  atomic.Bool // for Live
-	fence atomic.Pointer[func() *wire.Error]
+	fence atomic.Pointer[func(epoch uint64) *wire.Error]
 	epoch atomic.Uint64
 }
 
@@ -82,7 +89,7 @@ func (q *testRequest) Fail(e *wire.Error) { q.answer(&rpc.Answer{Err: e}) }
 
 // newNet makes nodes in the given data centres that know one table; option may
 // change it.
-func newNet(t *testing.T, dcs []string, option func(*schema.Table)) *testNet {
+func newNet(t testing.TB, dcs []string, option func(*schema.Table)) *testNet {
 	n := &testNet{t: t, faults: map[int]fault{}}
 	table := clustertest.Table("t", 1)
 	table.Static = append(table.Static, &schema.Column{ID: table.NextColumnID, Name: "s", Kind: schema.Static, Position: -1, Type: schema.TypeBlob})
@@ -132,13 +139,13 @@ func (n *testNet) newNode(i int, dc string) *testNode {
 			node.top.Store(&top)
 			return nil
 		},
-		Fence: func(schema.TableID, ring.Token, ring.Token, uint64) *wire.Error {
+		Fence: func(_ schema.TableID, _, _ ring.Token, epoch uint64) *wire.Error {
 			if f := node.fence.Load(); f != nil {
-				return (*f)()
+				return (*f)(epoch)
 			}
 			return nil
 		},
-		Clock: clock.Real, Rand: irand.NewSeeded(uint64(i)),
+		Clock: testClock, Rand: irand.NewSeeded(uint64(i)),
 	})
 	if err != nil {
 		n.t.Fatal(err)
@@ -197,9 +204,6 @@ func (n *testNet) send(host schema.UUID, m *rpc.Message, r rpc.Receiver) error {
 	n.mu.Lock()
 	n.sent++
 	f := n.faults[to.index]
-	if f.once {
-		delete(n.faults, to.index)
-	}
 	n.mu.Unlock()
 	if f.err != nil && f.delay == 0 {
 		return f.err
@@ -228,7 +232,7 @@ func (n *testNet) send(host schema.UUID, m *rpc.Message, r rpc.Receiver) error {
 			}
 		}()
 	}
-	time.AfterFunc(time.Duration(m.Deadline)-clock.Real.Mono(), func() { req.answer(&rpc.Answer{Err: rpc.ErrDeadline}) })
+	time.AfterFunc(time.Duration(m.Deadline)-testClock.Mono(), func() { req.answer(&rpc.Answer{Err: rpc.ErrDeadline}) })
 	return nil
 }
 
@@ -268,7 +272,7 @@ func (n *testNet) apply(node int, records ...mutation.Record) {
 
 // live tells what a reader sees of a source at now: partitions and rows with
 // live cells, what is shadowed left out.
-func live(t *testing.T, src mutation.Source, cmd *mutation.ReadCommand) string {
+func live(t testing.TB, src mutation.Source, cmd *mutation.ReadCommand) string {
 	t.Helper()
 	var b strings.Builder
 	var token ring.Token = math.MinInt64
@@ -335,7 +339,7 @@ func live(t *testing.T, src mutation.Source, cmd *mutation.ReadCommand) string {
 	return b.String()
 }
 
-func liveRow(t *testing.T, b *strings.Builder, name string, row []byte, cover mutation.Deletion, now uint32) bool {
+func liveRow(t testing.TB, b *strings.Builder, name string, row []byte, cover mutation.Deletion, now uint32) bool {
 	t.Helper()
 	var c mutation.Reconciler
 	left, err := c.Merge(nil, cover, row)

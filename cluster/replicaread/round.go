@@ -91,10 +91,13 @@ type replica struct {
 	host  schema.UUID
 	load  *peerLoad
 	sent  time.Duration
-	body  []byte // of the answer
-	reply wire.ReadReply
-	err   error
-	store store // of the local replica
+	// messages are those for data and for a digest: one is still being sent while
+	// its answer makes us send the other.
+	messages [2]rpc.Message
+	body     []byte // of the answer
+	reply    wire.ReadReply
+	err      error
+	store    store // of the local replica
 }
 
 func (rd *Reader) newRound() *round {
@@ -218,12 +221,13 @@ func (r *round) send() {
 
 func (p *replica) askPeer() {
 	r := p.round
-	m := rpc.Message{Op: wire.OpRead, Lane: r.lane(), Epoch: r.top.Epoch, Deadline: int64(r.deadline), Body: r.body}
+	m, body := &p.messages[0], r.body
 	if !p.data {
-		m.Body = r.digest
+		m, body = &p.messages[1], r.digest
 	}
+	*m = rpc.Message{Op: wire.OpRead, Lane: r.lane(), Epoch: r.top.Epoch, Deadline: int64(r.deadline), Body: body}
 	p.load.waiting.Add(1)
-	if err := r.rd.cfg.Send(p.host, &m, p); err != nil {
+	if err := r.rd.cfg.Send(p.host, m, p); err != nil {
 		p.load.waiting.Add(-1)
 		r.settle(p, err)
 	}
@@ -317,9 +321,15 @@ func (r *round) settle(p *replica, err error) {
 func (r *round) fails(p *replica, err error) {
 	p.state, p.err = failed, err
 	var e *wire.Error
-	if errors.As(err, &e) && (e.Code == wire.CodeStale || e.Code == wire.CodeNotOwner) {
-		r.stale = max(e.Epoch, r.top.Epoch+1)
-		r.finish(errStale)
+	if !errors.As(err, &e) {
+		return
+	}
+	switch e.Code {
+	case wire.CodeStale, wire.CodeNotOwner, wire.CodeUnknownTable:
+		if e.Epoch > r.top.Epoch {
+			r.stale = e.Epoch
+			r.finish(errStale)
+		}
 	}
 }
 

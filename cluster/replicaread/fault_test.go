@@ -1,0 +1,477 @@
+package replicaread
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ilion-db/ilion/cluster/clustertest"
+	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/mutation/mutationtest"
+	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/schema"
+	"github.com/ilion-db/ilion/wire"
+	"github.com/ilion-db/ilion/wire/rpc"
+)
+
+var oneKey = mutation.Key{Token: 7, Key: []byte("k")}
+
+func (n *testNet) row(i int, ts int64, value string) mutation.Record {
+	return clustertest.Row(n.table, oneKey, mutationtest.Clustering(i), ts, value)
+}
+
+func (n *testNet) command() *mutation.ReadCommand {
+	return &mutation.ReadCommand{Table: n.table, Keys: []mutation.Key{oneKey}, Now: 100, Static: true}
+}
+
+// read reads on a node and returns what is live.
+func (n *testNet) read(node int, cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (string, error) {
+	src, err := n.nodes[node].rd.Read(context.Background(), cmd, level)
+	if err != nil {
+		return "", err
+	}
+	defer src.Close()
+	return live(n.t, src, cmd), nil
+}
+
+// waiter is a completer that keeps what is live.
+type waiter struct {
+	n    *testNet
+	cmd  *mutation.ReadCommand
+	done chan struct{}
+	got  string
+	err  error
+}
+
+func (a *waiter) CompleteRead(src mutation.Source, err error) {
+	if a.err = err; err == nil {
+		a.got = live(a.n.t, src, a.cmd)
+		src.Close()
+	}
+	close(a.done)
+}
+
+// start is read by StartRead.
+func (n *testNet) start(node int, cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (string, error) {
+	a := &waiter{n: n, cmd: cmd, done: make(chan struct{})}
+	if err := n.nodes[node].rd.StartRead(cmd, level, int64(testClock.Mono()+time.Minute), a); err != nil {
+		return "", err
+	}
+	<-a.done
+	return a.got, a.err
+}
+
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+// TestLevels reads at every level with so many nodes dead, in two data centres.
+func TestLevels(t *testing.T) {
+	factors := map[string]int{"a": 3, "b": 2}
+	for _, c := range []struct {
+		level           ring.ConsistencyLevel
+		dead            []int // 0 to 2 are in a with the coordinator, 3 and 4 in b
+		blockFor, alive int   // of Unavailable, 0 if the read succeeds
+		reads           int   // requests that it takes at most
+	}{
+		{level: ring.One},
+		{level: ring.LocalOne},
+		{level: ring.Two, reads: 1},
+		{level: ring.Three, reads: 2},
+		{level: ring.Quorum, reads: 2},
+		{level: ring.LocalQuorum, reads: 1},
+		{level: ring.EachQuorum, reads: 3},
+		{level: ring.All, reads: 4},
+		{level: ring.Two, dead: []int{1, 2, 3}, reads: 1},
+		{level: ring.Two, dead: []int{1, 2, 3, 4}, blockFor: 2, alive: 1},
+		{level: ring.Quorum, dead: []int{1, 2}, reads: 2},
+		{level: ring.Quorum, dead: []int{1, 2, 3}, blockFor: 3, alive: 2},
+		{level: ring.LocalQuorum, dead: []int{3, 4}, reads: 1},
+		{level: ring.LocalQuorum, dead: []int{1, 2}, blockFor: 2, alive: 1},
+		{level: ring.EachQuorum, dead: []int{1}, reads: 3},
+		{level: ring.EachQuorum, dead: []int{1, 2}, blockFor: 2, alive: 1},
+		{level: ring.EachQuorum, dead: []int{3}, blockFor: 2, alive: 1},
+		{level: ring.All, dead: []int{4}, blockFor: 5, alive: 4},
+	} {
+		t.Run(fmt.Sprint(c.level, c.dead), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				n := newNet(t, []string{"a", "a", "a", "b", "b"}, nil)
+				n.everywhere(factors)
+				for i := range n.nodes {
+					n.apply(i, n.row(1, 1, "v"))
+				}
+				for _, i := range c.dead {
+					n.nodes[i].down.Store(true)
+				}
+				got, err := n.read(0, n.command(), c.level)
+				if c.blockFor > 0 {
+					var e *native.Error
+					if !errors.As(err, &e) || e.Code != native.CodeUnavailable || e.Required != int32(c.blockFor) || e.Received != int32(c.alive) {
+						t.Fatalf("%+v", err)
+					}
+					if n.sends() > 0 {
+						t.Error("asked although too few are alive")
+					}
+					return
+				}
+				if err != nil || !strings.Contains(got, `="v"`) {
+					t.Fatalf("%q, %v", got, err)
+				}
+				if n.sends() != c.reads {
+					t.Errorf("%d requests, want %d", n.sends(), c.reads)
+				}
+			})
+		})
+	}
+}
+
+func TestAnyAndUnknownTable(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a"}, nil)
+		n.everywhere(nil)
+		invalid := &native.Error{Code: native.CodeInvalid}
+		if _, err := n.read(0, n.command(), ring.Any); !errors.Is(err, invalid) {
+			t.Error(err)
+		}
+		cmd := n.command()
+		cmd.Table = schema.TableID{99}
+		if _, err := n.read(0, cmd, ring.Quorum); !errors.Is(err, invalid) {
+			t.Error(err)
+		}
+		if _, err := n.nodes[0].rd.TryRead(n.command(), ring.Quorum); !errors.Is(err, mutation.ErrWouldBlock) {
+			t.Error(err)
+		}
+	})
+}
+
+// TestFaults reads at QUORUM of three while replicas misbehave, by both ways
+// of reading.
+func TestFaults(t *testing.T) {
+	down := fault{err: rpc.ErrPeerDown}
+	lost := fault{err: rpc.ErrPeerDown, delay: time.Millisecond}
+	late := fault{delay: -1}
+	corrupt := fault{reply: wire.Errorf(wire.CodeCorrupt, "a bad block")}
+	tombstones := fault{reply: wire.Errorf(wire.CodeTooManyTombstones, "too many")}
+	busy := fault{reply: wire.Errorf(wire.CodeOverloaded, "busy")}
+	for _, c := range []struct {
+		name   string
+		faults []fault // of nodes 1 and 2
+		code   native.ErrorCode
+		reason uint16
+	}{
+		{name: "one down", faults: []fault{down}},
+		{name: "one lost", faults: []fault{lost}},
+		{name: "one corrupt", faults: []fault{corrupt}},
+		{name: "one busy", faults: []fault{busy}},
+		{name: "down and lost", faults: []fault{down, lost}, code: native.CodeUnavailable},
+		{name: "both late", faults: []fault{late, late}, code: native.CodeReadTimeout},
+		{name: "both corrupt", faults: []fault{corrupt, corrupt}, code: native.CodeReadFailure},
+		{name: "tombstones", faults: []fault{tombstones, tombstones}, code: native.CodeReadFailure, reason: native.ReasonTooManyTombstones},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				n := newNet(t, []string{"a", "a", "a"}, nil)
+				n.everywhere(nil)
+				for i := range n.nodes {
+					n.apply(i, n.row(1, 1, "v"))
+				}
+				for i, f := range c.faults {
+					n.fault(i+1, f)
+				}
+				for _, read := range []func(int, *mutation.ReadCommand, ring.ConsistencyLevel) (string, error){n.read, n.start} {
+					got, err := read(0, n.command(), ring.Quorum)
+					if c.code == 0 {
+						if err != nil || !strings.Contains(got, `="v"`) {
+							t.Fatalf("%q, %v", got, err)
+						}
+						continue
+					}
+					var e *native.Error
+					if !errors.As(err, &e) || e.Code != c.code || e.Required != 2 || e.Received != 1 {
+						t.Fatalf("%+v", err)
+					}
+					if c.code != native.CodeUnavailable && !e.DataPresent {
+						t.Error("the local data is not told of")
+					}
+					if c.code == native.CodeReadFailure && (len(e.Reasons) == 0 || e.Reasons[0].Code != c.reason || !e.Reasons[0].Addr.IsLoopback()) {
+						t.Errorf("%+v", e.Reasons)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestCorruptLocalReplica: damage here is no absence of rows.
+func TestCorruptLocalReplica(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, nil)
+		n.everywhere(nil)
+		for i := range n.nodes {
+			n.apply(i, n.row(1, 1, "v"))
+		}
+		n.nodes[0].store.BeforeRead = func(*mutation.ReadCommand, bool) error { return fmt.Errorf("block 7: %w", mutation.ErrCorrupt) }
+		if got, err := n.read(0, n.command(), ring.Quorum); err != nil || !strings.Contains(got, `="v"`) {
+			t.Fatalf("%q, %v", got, err)
+		}
+		// Served to another node it is refused as what it is.
+		if got, err := n.read(1, n.command(), ring.All); !errors.Is(err, &native.Error{Code: native.CodeReadFailure}) {
+			t.Fatalf("%q, %v", got, err)
+		}
+	})
+}
+
+// TestBlockingLocalReplica reads what is not in memory.
+func TestBlockingLocalReplica(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, nil)
+		n.everywhere(nil)
+		for i, node := range n.nodes {
+			n.apply(i, n.row(1, 1, "v"))
+			node.store.BeforeRead = func(_ *mutation.ReadCommand, try bool) error {
+				if try {
+					return mutation.ErrWouldBlock
+				}
+				return nil
+			}
+		}
+		for _, read := range []func(int, *mutation.ReadCommand, ring.ConsistencyLevel) (string, error){n.read, n.start} {
+			if got, err := read(0, n.command(), ring.All); err != nil || !strings.Contains(got, `="v"`) {
+				t.Fatalf("%q, %v", got, err)
+			}
+		}
+	})
+}
+
+func TestStaleIsUnseen(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, nil)
+		n.everywhere(nil)
+		for i := range n.nodes {
+			n.apply(i, n.row(1, 1, "v"))
+		}
+		refuse := func(code wire.Code, below uint64) {
+			fence := func(epoch uint64) *wire.Error {
+				if epoch < below {
+					return &wire.Error{Code: code, Epoch: below}
+				}
+				return nil
+			}
+			n.nodes[1].fence.Store(&fence)
+			n.nodes[2].fence.Store(&fence)
+		}
+		for i, read := range []func(int, *mutation.ReadCommand, ring.ConsistencyLevel) (string, error){n.read, n.start} {
+			epoch := uint64(9 + i)
+			refuse(wire.CodeStale, epoch)
+			got, err := read(0, n.command(), ring.All)
+			if err != nil || !strings.Contains(got, `="v"`) {
+				t.Fatalf("%q, %v", got, err)
+			}
+			if e := n.nodes[0].epoch.Load(); e != epoch {
+				t.Errorf("caught up to %d", e)
+			}
+		}
+		// A range is planned again too.
+		refuse(wire.CodeNotOwner, 12)
+		if got, err := n.read(0, &mutation.ReadCommand{Table: n.table, Now: 100}, ring.Quorum); err != nil || !strings.Contains(got, `="v"`) {
+			t.Fatalf("%q, %v", got, err)
+		}
+		// A replica that is not ahead of us is one that fails.
+		n.fault(1, fault{reply: &wire.Error{Code: wire.CodeNotOwner, Epoch: 3}})
+		if got, err := n.read(0, n.command(), ring.Quorum); err != nil || !strings.Contains(got, `="v"`) {
+			t.Fatalf("%q, %v", got, err)
+		}
+	})
+}
+
+// TestServeBehind: a replica that is behind catches up before it answers.
+func TestServeBehind(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a"}, nil)
+		n.everywhere(nil)
+		for i := range n.nodes {
+			n.apply(i, n.row(1, 1, "v"))
+		}
+		other := n.nodes[1]
+		fence := func(uint64) *wire.Error {
+			if other.epoch.Load() < 1 {
+				return &wire.Error{Code: wire.CodeBehind}
+			}
+			return nil
+		}
+		other.fence.Store(&fence)
+		if got, err := n.read(0, n.command(), ring.All); err != nil || !strings.Contains(got, `="v"`) || other.epoch.Load() != 1 {
+			t.Fatalf("%q, %v", got, err)
+		}
+	})
+}
+
+func TestServeRefuses(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a"}, nil)
+		n.everywhere(nil)
+		good := wire.Read{ReadCommand: *n.command()}
+		good.Version = mutation.DigestVersion
+		old := good
+		old.Version = 77
+		for _, c := range []struct {
+			body     []byte
+			deadline time.Duration
+			code     wire.Code
+		}{
+			{body: nil, code: wire.CodeInvalid},
+			{body: []byte("hostile"), code: wire.CodeInvalid},
+			{body: old.Append(nil), code: wire.CodeUnsupported},
+			{body: good.Append(nil), deadline: time.Hour, code: wire.CodeTimeout},
+		} {
+			var got *rpc.Answer
+			n.nodes[0].rd.serve(&testRequest{body: c.body, deadline: int64(c.deadline), answer: func(a *rpc.Answer) { got = a }})
+			var e *wire.Error
+			if got == nil || !errors.As(got.Err, &e) || e.Code != c.code {
+				t.Errorf("%v: %+v", c.code, got)
+			}
+		}
+	})
+}
+
+// TestHedge: of a slow replica nothing is noticed.
+func TestHedge(t *testing.T) {
+	for _, policy := range []string{"50ms", "ALWAYS", "99p", "MIN(99p,50ms)"} {
+		t.Run(policy, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				n := newNet(t, []string{"a", "a", "a"}, func(o *schema.Table) { o.Options.SpeculativeRetry = policy })
+				n.everywhere(nil)
+				for i := range n.nodes {
+					n.apply(i, n.row(1, 1, "v"))
+				}
+				for range fewSamples * 2 {
+					if _, err := n.read(0, n.command(), ring.Quorum); err != nil {
+						t.Fatal(err)
+					}
+				}
+				clock.Real.Sleep(2 * resample)
+				for i := 1; i < 3; i++ {
+					n.fault(i, fault{delay: -1})
+					n.fault(3-i, fault{})
+					began := time.Now()
+					got, err := n.start(0, n.command(), ring.Quorum)
+					if err != nil || !strings.Contains(got, `="v"`) {
+						t.Fatalf("%q, %v", got, err)
+					}
+					// Time is virtual here.
+					if took := time.Since(began); took > defaultTimeout/2 {
+						t.Errorf("took %v", took)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestNoHedge(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, nil)
+		n.everywhere(nil)
+		n.fault(1, fault{delay: -1})
+		n.fault(2, fault{delay: -1})
+		_, err := n.read(0, n.command(), ring.Quorum)
+		if !errors.Is(err, &native.Error{Code: native.CodeReadTimeout}) || n.sends() != 2 && n.sends() != 1 {
+			t.Fatalf("%v after %d requests", err, n.sends())
+		}
+	})
+}
+
+// TestRepairSendsWhatDiffers looks at the records that bring replicas what they
+// lack.
+func TestRepairSendsWhatDiffers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, nil)
+		n.everywhere(nil)
+		for i := range n.nodes {
+			for row := range 10 {
+				n.apply(i, n.row(row, 1, "same"))
+			}
+		}
+		n.apply(0, n.row(3, 2, "newer"))
+		n.apply(1, n.row(5, 2, "other"))
+		var b mutation.Builder
+		b.Begin(nil, mutation.Header{Table: n.table, Timestamp: 5, Token: oneKey.Token, Key: oneKey.Key})
+		b.DeleteRange(mutationtest.BoundOf(7, false), mutationtest.BoundOf(8, true), mutation.Deletion{Timestamp: 5, LocalTime: 50, Set: true})
+		b.DeleteRange(mutationtest.BoundOf(20, false), mutationtest.BoundOf(30, true), mutation.Deletion{Timestamp: 5, LocalTime: 50, Set: true})
+		n.apply(2, b.Finish())
+		got, err := n.read(0, n.command(), ring.All)
+		if err != nil || !strings.Contains(got, "newer") || !strings.Contains(got, "other") || strings.Count(got, "same") != 6 {
+			t.Fatalf("%s, %v", got, err)
+		}
+		rows := map[int][]string{}
+		for _, r := range n.repair {
+			if r.record.Origin() != mutation.FromReadRepair {
+				t.Error("not marked as a read repair")
+			}
+			e := r.record.Entries()
+			for e.Next() {
+				place := e.Clustering
+				if e.Kind == mutation.EntryRangeDeletion {
+					place = e.Start
+				}
+				rows[r.to] = append(rows[r.to], fmt.Sprintf("%d %x", e.Kind, place))
+			}
+		}
+		row := func(i int) string { return fmt.Sprintf("%d %x", mutation.EntryRow, mutationtest.Clustering(i)) }
+		cut := fmt.Sprintf("%d %x", mutation.EntryRangeDeletion, mutationtest.Clustering(7))
+		// The deletion of 20 to 30 shadows nothing and goes nowhere.
+		want := map[int][]string{1: {row(3), cut}, 2: {row(3), row(5)}}
+		for i := 1; i < 3; i++ {
+			if !slices.Equal(rows[i], want[i]) {
+				t.Errorf("node %d got %v, want %v", i, rows[i], want[i])
+			}
+		}
+		// Each replica alone has the same now, and nothing is left to repair.
+		n.repair = nil
+		for i := range n.nodes {
+			src, err := n.nodes[i].store.Read(context.Background(), n.command())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if alone := live(t, src, n.command()); alone != got {
+				t.Errorf("node %d has\n%s", i, alone)
+			}
+		}
+		if again, err := n.read(1, n.command(), ring.All); err != nil || again != got || len(n.repair) > 0 {
+			t.Errorf("%d repairs, %v", len(n.repair), err)
+		}
+	})
+}
+
+// TestRepairMustBeAcknowledged: what no quorum holds is not given out.
+func TestRepairMustBeAcknowledged(t *testing.T) {
+	for option, code := range map[string]native.ErrorCode{"BLOCKING": native.CodeReadTimeout, "NONE": 0} {
+		t.Run(option, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				n := newNet(t, []string{"a", "a"}, func(o *schema.Table) { o.Options.ReadRepair = option })
+				n.everywhere(nil)
+				n.apply(0, n.row(1, 1, "v"))
+				n.nodes[1].store.BeforeApply = func([]mutation.Record, bool) error { return errors.New("refused") }
+				got, err := n.start(0, n.command(), ring.All)
+				if code == 0 {
+					if err != nil || !strings.Contains(got, `="v"`) {
+						t.Fatalf("%q, %v", got, err)
+					}
+					return
+				}
+				var e *native.Error
+				if !errors.As(err, &e) || e.Code != code {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
+}

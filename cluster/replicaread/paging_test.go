@@ -1,0 +1,122 @@
+package replicaread
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/mutation/mutationtest"
+	"github.com/ilion-db/ilion/ring"
+)
+
+// TestPagesOverCoordinators reads a few rows at a time, each page from another
+// node, which knows nothing but where the last one has ended.
+func TestPagesOverCoordinators(t *testing.T) {
+	for seed := range uint64(30) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { pagesRun(t, seed) })
+		})
+	}
+}
+
+func pagesRun(t *testing.T, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 9))
+	n := newNet(t, slices.Repeat([]string{"dc"}, 4), nil)
+	sets := randomPlacement(r, 4, 3)
+	n.place(3, nil, sets)
+	keys := genKeys(r, 8)
+	gen := mutationtest.NewGen(seed)
+	gen.Keys, gen.Rows = keys, 30
+	model := mutationtest.NewModel()
+	p := &cluster.Placement{Ranges: sets}
+	for range 150 {
+		rec := n.withTable(gen.Record())
+		model.Apply(rec)
+		for _, i := range r.Perm(3)[:2] {
+			n.apply(p.Replicas(rec.Token()).Read[i], rec)
+		}
+	}
+	cmd := &mutation.ReadCommand{Table: n.table, Now: 25, Reverse: r.IntN(2) == 0, Page: 1 + r.Uint32N(10), Bytes: 100 + r.IntN(400)}
+	if r.IntN(2) == 0 {
+		cmd.Keys = keys
+	}
+	want := allRows(t, model.Source(cmd.Reverse), cmd, 1<<30, nil)
+	var got []string
+	for pages := 0; ; pages++ {
+		src, err := n.nodes[r.IntN(4)].rd.Read(context.Background(), cmd, ring.Quorum)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last place
+		rows := allRows(t, src, cmd, 1+r.IntN(12), &last)
+		src.Close()
+		if len(rows) == 0 {
+			break
+		}
+		got = append(got, rows...)
+		next := *cmd
+		next.After = last.clustering
+		if next.Keys != nil {
+			at := slices.IndexFunc(next.Keys, func(k mutation.Key) bool { return bytes.Equal(k.Key, last.key.Key) })
+			next.Keys = next.Keys[at:]
+		} else {
+			next.Range.Start = &mutation.PartitionBound{Token: last.key.Token, Key: last.key.Key}
+		}
+		cmd = &next
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+type place struct {
+	key        mutation.Key
+	clustering []byte
+}
+
+// allRows tells the first live rows behind cmd.After, and where they end.
+func allRows(t *testing.T, src mutation.Source, cmd *mutation.ReadCommand, most int, last *place) (rows []string) {
+	t.Helper()
+	first := cmd.After
+	for src.NextPartition() {
+		p := src.Partition()
+		if first != nil {
+			from := first
+			if !cmd.Reverse {
+				from = append(bytes.Clone(first), 0)
+			}
+			src.Seek(from)
+			first = nil
+		}
+		cover := p.Deletion.Max(src.Open())
+		for src.Next() {
+			it := src.Item()
+			if it.Kind == mutation.ItemBoundary {
+				cover = p.Deletion.Max(behind(it, cmd.Reverse))
+				continue
+			}
+			var b strings.Builder
+			if !liveRow(t, &b, fmt.Sprintf("%q %x", p.Key, it.Clustering), it.Row, cover, cmd.Now) {
+				continue
+			}
+			rows = append(rows, b.String())
+			if last != nil {
+				*last = place{mutation.Key{Token: p.Token, Key: bytes.Clone(p.Key)}, bytes.Clone(it.Clustering)}
+			}
+			if len(rows) == most {
+				return rows
+			}
+		}
+	}
+	if src.Err() != nil {
+		t.Fatal(src.Err())
+	}
+	return rows
+}
