@@ -1,0 +1,115 @@
+package metadata
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/ilion-db/ilion/internal/rand"
+)
+
+func never([16]byte) bool { return false }
+
+// membersIn are members in data centres and racks, as "dc/rack".
+func membersIn(places ...[2]string) (members []Member) {
+	for i, p := range places {
+		members = append(members, Member{HostID: hostN(i), DC: p[0], Rack: p[1]})
+	}
+	return members
+}
+
+// settled applies steps until there is none, and fails if that takes long.
+func settled(t *testing.T, members []Member, voters [][16]byte, dead func([16]byte) bool) [][16]byte {
+	t.Helper()
+	for range 20 {
+		add, remove := nextVoters(members, voters, dead, func(h [16]byte) bool { return !dead(h) })
+		if add == nil && remove == nil {
+			return voters
+		}
+		voters = slices.Clone(voters)
+		if remove != nil {
+			gone := *remove
+			voters = slices.DeleteFunc(voters, func(h [16]byte) bool { return h == gone })
+		}
+		if add != nil {
+			voters = sortedHosts(append(voters, *add))
+		}
+		if len(voters) == 0 || len(voters) > maxVoters+1 {
+			t.Fatalf("%d voters", len(voters))
+		}
+	}
+	t.Fatalf("voters %x of %v never settle", voters, members)
+	return nil
+}
+
+func TestVotersFor(t *testing.T) {
+	got := ""
+	for n := range 10 {
+		got += fmt.Sprint(votersFor(n))
+	}
+	if got != "1113355555" {
+		t.Error(got)
+	}
+}
+
+func TestVotersSpread(t *testing.T) {
+	two := membersIn([2]string{"a", "1"}, [2]string{"a", "2"}, [2]string{"a", "3"}, [2]string{"b", "1"}, [2]string{"b", "1"}, [2]string{"b", "2"})
+	voters := settled(t, two, [][16]byte{hostN(0)}, never)
+	dcs, racks := map[string]int{}, map[string]int{}
+	for _, v := range voters {
+		i, _ := memberAt(two, v)
+		dcs[two[i].DC]++
+		racks[two[i].DC+two[i].Rack]++
+	}
+	if len(voters) != 5 || dcs["a"] < 2 || dcs["b"] < 2 || len(racks) != 5 {
+		t.Errorf("%v, %v", dcs, racks)
+	}
+	// Three voters of one data centre make room for another's.
+	three := membersIn([2]string{"a", "1"}, [2]string{"a", "1"}, [2]string{"a", "2"}, [2]string{"b", "1"})
+	voters = settled(t, three, [][16]byte{hostN(0), hostN(1), hostN(2)}, never)
+	if len(voters) != 3 || !contains(voters, hostN(3)) || !contains(voters, hostN(2)) {
+		t.Errorf("%x", voters)
+	}
+}
+
+func TestVotersReplaced(t *testing.T) {
+	members := membersIn([2]string{"a", "1"}, [2]string{"a", "2"}, [2]string{"a", "3"}, [2]string{"a", "1"})
+	voters := [][16]byte{hostN(0), hostN(1), hostN(2)}
+	dead := func(h [16]byte) bool { return h == hostN(0) }
+	if got := settled(t, members, voters, dead); contains(got, hostN(0)) || !contains(got, hostN(3)) {
+		t.Errorf("a dead voter stays: %x", got)
+	}
+	if got := settled(t, members[:3], voters, dead); !contains(got, hostN(0)) {
+		t.Errorf("a dead voter goes although nobody can replace it: %x", got)
+	}
+	if got := settled(t, members[1:], voters, never); contains(got, hostN(0)) || len(got) != 3 {
+		t.Errorf("a voter that is no member stays: %x", got)
+	}
+	if got := settled(t, members[1:3], voters, never); contains(got, hostN(0)) || len(got) != 1 {
+		t.Errorf("two members have %d voters", len(got))
+	}
+	if add, remove := nextVoters(members, voters[:1], never, never); add != nil || remove != nil {
+		t.Error("a node that is not live becomes a voter")
+	}
+}
+
+// TestVotersSettle builds clusters at random: voters settle, as many as there
+// should be, members all, and no worse spread than can be had by one change.
+func TestVotersSettle(t *testing.T) {
+	src := rand.NewSeeded(5)
+	for range 300 {
+		var members []Member
+		for i := range 1 + src.Uint64N(9) {
+			members = append(members, Member{HostID: hostN(int(i)), DC: fmt.Sprint(src.Uint64N(3)), Rack: fmt.Sprint(src.Uint64N(3))})
+		}
+		voters := settled(t, members, [][16]byte{hostN(int(src.Uint64N(12)))}, never)
+		if len(voters) != votersFor(len(members)) {
+			t.Fatalf("%d voters of %d", len(voters), len(members))
+		}
+		for _, v := range voters {
+			if _, found := memberAt(members, v); !found {
+				t.Fatalf("%x is no member", v)
+			}
+		}
+	}
+}
