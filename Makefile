@@ -40,7 +40,7 @@ builds:
 
 # Deliberate bugs, one at a time: the crash and model suites must catch each.
 mutants:
-	$(GO) test -tags mutants -run Mutant -count=1 -timeout 20m ./commitlog/... ./engine/...
+	$(GO) test -tags mutants -run Mutant -count=1 -timeout 20m ./commitlog/... ./internal/journal/... ./engine/...
 
 # The race detector needs cgo and a C compiler; the product does not.
 race:

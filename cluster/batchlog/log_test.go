@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -95,6 +96,19 @@ func (r *replicas) Replay(id [16]byte, _ int64, records []mutation.Record, done 
 	return nil
 }
 
+// times tells how often each batch was replayed.
+func (r *replicas) times() map[int]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.got)
+}
+
+func (r *replicas) wrong() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
 func TestReplay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fs := vfs.NewMem()
@@ -116,14 +130,15 @@ func TestReplay(t *testing.T) {
 		}}
 		l.Replay(r)
 		time.Sleep(3 * time.Second)
-		if len(r.got) != 0 {
-			t.Fatalf("replayed too early: %v", r.got)
+		if got := r.times(); len(got) != 0 {
+			t.Fatalf("replayed too early: %v", got)
 		}
 		time.Sleep(time.Minute)
-		if len(r.got) != 49 || r.err != nil {
-			t.Fatalf("%d replayed, %v", len(r.got), r.err)
+		got := r.times()
+		if err := r.wrong(); len(got) != 49 || err != nil {
+			t.Fatalf("%d replayed, %v", len(got), err)
 		}
-		for n, times := range r.got {
+		for n, times := range got {
 			if n < 50 || times != 1 {
 				t.Fatalf("batch %d replayed %d times", n, times)
 			}
@@ -140,8 +155,8 @@ func TestReplay(t *testing.T) {
 		r = &replicas{}
 		l.Replay(r)
 		time.Sleep(time.Minute)
-		if len(r.got) != 1 || r.got[60] != 1 {
-			t.Fatalf("replayed %v", r.got)
+		if got := r.times(); len(got) != 1 || got[60] != 1 {
+			t.Fatalf("replayed %v", got)
 		}
 		mustClose(t, l)
 		l = mustOpen(t, testOptions(fs))

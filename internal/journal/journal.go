@@ -236,15 +236,14 @@ func (j *Journal) Release(id [16]byte, below Position) (left bool, err error) {
 	var doomed []*segment
 	var file vfs.File
 	for i, g := range s.segments {
-		ends := g.number == below.Segment && g.data <= below.Offset
-		if i == len(s.segments)-1 && s.file != nil && ends {
+		ends := g.number < below.Segment || g.number == below.Segment && g.data <= below.Offset
+		if ends && s.file != nil && i == len(s.segments)-1 {
 			if s.writing {
-				ends = false // more is about to follow
-			} else {
-				file = s.retire()
+				break // more is about to follow
 			}
+			file = s.retire()
 		}
-		if g.number < below.Segment || ends {
+		if ends {
 			doomed = append(doomed, g)
 		}
 	}

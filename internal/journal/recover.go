@@ -130,7 +130,7 @@ func (g *scanned) scan(id [16]byte, b []byte, expect uint64, v Visitor) {
 		})
 		g.last, expect = f.number, f.number+1
 		off += pad(int64(f.length))
-		g.end = off
+		g.end = min(off, int64(len(b)))
 		if f.entries > 0 {
 			g.data = off
 		}
