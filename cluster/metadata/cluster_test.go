@@ -256,7 +256,7 @@ func (w *world) eventually(what string, f func() bool) {
 func (w *world) report() {
 	for _, d := range w.up() {
 		s := d.log.State()
-		w.t.Logf("node %d: epoch %x, term %d, voters %d, outgoing %d, leader %x, leads %v", d.n, s.Epoch, s.term, len(s.Voters), len(s.outgoing), d.log.Leader(), d.log.core.leads)
+		w.t.Logf("node %d: epoch %x, term %d, voters %d, outgoing %d, leader %x", d.n, s.Epoch, s.term, len(s.Voters), len(s.outgoing), d.log.Leader())
 	}
 	w.t.Logf("sent %v", w.sent)
 }
