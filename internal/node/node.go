@@ -88,7 +88,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 		return nil, err
 	}
 	if o.Transport == nil {
-		o.Transport = transport.TCP
+		o.Transport = transport.From(net.ParseIP(o.Config.Internode()))
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
