@@ -1,10 +1,11 @@
+//go:build !race && !invariants
+
 package replicaread
 
 import (
 	"testing"
 
 	"github.com/ilion-db/ilion/cluster"
-	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/mutation/mutationtest"
 	"github.com/ilion-db/ilion/ring"
@@ -79,9 +80,6 @@ func allocReader(t testing.TB) (*testNet, *echo, *mutation.ReadCommand) {
 // TestLocalReadAllocatesNothing: with the local replica enough, a read costs
 // what the replica's costs.
 func TestLocalReadAllocatesNothing(t *testing.T) {
-	if invariant.Enabled {
-		t.Skip("checks allocate")
-	}
 	n, e, cmd := allocReader(t)
 	rd := n.nodes[0].rd
 	if got := testing.AllocsPerRun(100, func() {
@@ -101,9 +99,6 @@ func TestLocalReadAllocatesNothing(t *testing.T) {
 // TestQuorumReadAllocatesNothing: nor does a point read that asks another node,
 // once it is warm.
 func TestQuorumReadAllocatesNothing(t *testing.T) {
-	if invariant.Enabled {
-		t.Skip("checks allocate")
-	}
 	n, e, cmd := allocReader(t)
 	rd := n.nodes[0].rd
 	done := &drop{t: t}
