@@ -14,8 +14,8 @@ import (
 // ascend. Equal arguments give equal tokens on machines of one architecture.
 //
 // Each token goes where it evens the shares most, judged by the replicas that
-// NetworkTopologyStrategy would name; then each is taken back and placed once
-// more in the light of the others.
+// NetworkTopologyStrategy would name; then each is taken back and placed again
+// in the light of the others. The first node's are spread about evenly.
 func Allocate(nodes []Node, joining Node, n, rf int, seed uint64) []Token {
 	src := rand.New(rand.NewPCG(seed, 0))
 	taken := map[Token]bool{MinToken: true}
@@ -27,8 +27,9 @@ func Allocate(nodes []Node, joining Node, n, rf int, seed uint64) []Token {
 	a := newAllocation(nodes, joining, n, rf)
 	var tokens []Token
 	if len(a.tokens) == 0 {
+		quarter := (^uint64(0)/uint64(n) + 1) / 4
 		for _, t := range AllocateTokens(n, src) {
-			tokens = append(tokens, free(taken, t))
+			tokens = append(tokens, free(taken, t+Token(src.Uint64()%max(quarter, 1))))
 		}
 		slices.Sort(tokens)
 		return tokens
@@ -39,11 +40,13 @@ func Allocate(nodes []Node, joining Node, n, rf int, seed uint64) []Token {
 		a.insert(tokens[i])
 	}
 	a.whole = true
-	for i, t := range tokens {
-		a.remove(t)
-		delete(taken, t)
-		tokens[i] = free(taken, a.best(src))
-		a.insert(tokens[i])
+	for range refinements {
+		for i, t := range tokens {
+			a.remove(t)
+			delete(taken, t)
+			tokens[i] = free(taken, a.best(src))
+			a.insert(tokens[i])
+		}
 	}
 	slices.Sort(tokens)
 	return tokens
@@ -62,12 +65,14 @@ const (
 	// candidates bounds how many ranges are tried for a token, so that a join
 	// to a ring of 1,000 nodes takes seconds; drawn at random if there are more.
 	candidates = 4096
+	// refinements is how often all tokens are placed again.
+	refinements = 2
 	// edge is the least part of a range that a cut leaves on either side: crumbs
 	// are tokens that will never even anything again.
-	edge = 0.1
+	edge = 0.2
 	// steep is the weight of a deviation's fourth power beside its square, so
-	// that the nodes furthest off count most: at 7 % both weigh the same.
-	steep = 200
+	// that the nodes furthest off count most: at 3 % both weigh the same.
+	steep = 1000
 )
 
 // allocation is the ring of one data centre while tokens are chosen for a
