@@ -3,7 +3,6 @@ package rpc_test
 import (
 	"io"
 	"testing"
-	"testing/synctest"
 
 	"github.com/ilion-db/ilion/internal/transport"
 	"github.com/ilion-db/ilion/wire"
@@ -19,27 +18,26 @@ func FuzzConnection(f *testing.F) {
 	frames = wire.AppendFrame(frames, wire.Header{Op: wire.OpApply, Stream: 4, Flags: wire.FlagLZ4}, &wire.Prologue{}, packed)
 	f.Add(frames, true)
 	f.Add(wire.AppendFrame(nil, wire.Header{Op: wire.OpHello}, &wire.Prologue{}, peerHello(1).Append(nil)), false)
-	f.Fuzz(func(t *testing.T, p []byte, greeted bool) {
-		synctest.Test(t, func(t *testing.T) {
-			n := &transport.Mem{}
-			b := start(t, n, 2, nil)
-			c := rawDial(t, n, b.addr)
-			if greeted {
-				if err := c.hello(peerHello(1), nil); err != nil {
-					t.Fatal(err)
-				}
-			}
-			drained := make(chan struct{})
-			go func() {
-				defer close(drained)
-				_, _ = io.Copy(io.Discard, c)
-			}()
-			_, _ = c.Write(p)
-			c.Close()
-			<-drained
-			if _, err := call(t, knows(start(t, n, 3, nil), b), wire.OpApply, "x"); err != nil {
+	n := &transport.Mem{}
+	b := start(f, n, 2, patient)
+	p := knows(start(f, n, 3, patient), b)
+	f.Fuzz(func(t *testing.T, sent []byte, greeted bool) {
+		c := rawDial(t, n, b.addr)
+		if greeted {
+			if err := c.hello(peerHello(1), nil); err != nil {
 				t.Fatal(err)
 			}
-		})
+		}
+		drained := make(chan struct{})
+		go func() {
+			defer close(drained)
+			_, _ = io.Copy(io.Discard, c)
+		}()
+		_, _ = c.Write(sent)
+		c.Close()
+		<-drained
+		if _, err := call(t, p, wire.OpApply, "x"); err != nil {
+			t.Fatal(err)
+		}
 	})
 }

@@ -29,6 +29,11 @@ type node struct {
 	health []string
 }
 
+// patient is for real time: however slow the machine is, nobody gives up.
+func patient(c *rpc.Config) {
+	c.Limits.HelloTimeout, c.Limits.Heartbeat = 10*time.Minute, 10*time.Minute
+}
+
 // lines collects what was logged.
 type lines struct {
 	mu  sync.Mutex
@@ -73,9 +78,8 @@ func start(t testing.TB, n transport.Transport, i int, edit func(*rpc.Config)) *
 		OnDown: func([16]byte) { nd.note("down") },
 	}
 	if n == transport.TCP {
-		// In real time: however slow the machine is, nobody gives up.
 		nd.addr = "127.0.0.1:0"
-		nd.cfg.Limits.HelloTimeout, nd.cfg.Limits.Heartbeat = 10*time.Minute, 10*time.Minute
+		patient(&nd.cfg)
 	}
 	if edit != nil {
 		edit(&nd.cfg)
