@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 
 	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/engine/memtable"
 	"github.com/ilion-db/ilion/mutation"
 )
 
@@ -16,9 +18,16 @@ type pending struct {
 	unsynced *unsynced // in which group is counted
 	done     mutation.Completer
 	left     atomic.Int32
-	err      error    // the log's, written before its count
-	group    [][]byte // of the append, kept for its capacity
+	err      error // the log's, written before its count
+
+	// The records, once for the append and once for the memtables. They are
+	// checked before the log has them: there is no way back from there.
+	group   [][]byte
+	checked []memtable.Checked
 }
+
+// maxKept bounds the records for which a pending keeps its capacity.
+const maxKept = 1024
 
 var pendingPool = sync.Pool{New: func() any {
 	p := &pending{}
@@ -33,10 +42,27 @@ func newPending(done mutation.Completer) *pending {
 	return p
 }
 
-// free returns a pending whose append was refused.
+// check takes the records, unless one is malformed.
+func (p *pending) check(records []mutation.Record) error {
+	p.group, p.checked = p.group[:0], p.checked[:0]
+	for _, r := range records {
+		p.group = append(p.group, r)
+		p.checked = append(p.checked, memtable.Checked{})
+		if err := p.checked[len(p.checked)-1].Check(r); err != nil {
+			return fmt.Errorf("engine: record is refused: %w", err)
+		}
+	}
+	return nil
+}
+
+// free returns a pending whose write was refused or has ended.
 func (p *pending) free() {
 	p.done, p.unsynced = nil, nil
 	clear(p.group)
+	clear(p.checked)
+	if cap(p.group) > maxKept {
+		p.group, p.checked = nil, nil
+	}
 	pendingPool.Put(p)
 }
 
@@ -63,21 +89,6 @@ func (p *pending) finish() {
 type await chan error
 
 func (a await) Complete(err error) { a <- err }
-
-// linkFailed completes a write whose rows cannot be linked once the log has
-// answered too.
-func (p *pending) linkFailed(err error) {
-	p.done = failing{p.done, err}
-	p.finish()
-}
-
-// failing turns any outcome into err.
-type failing struct {
-	mutation.Completer
-	err error
-}
-
-func (f failing) Complete(error) { f.Completer.Complete(f.err) }
 
 // joint is a Completer of several parts: the last to complete tells the first
 // error.

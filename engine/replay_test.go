@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/ilion-db/ilion/commitlog"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/mutation"
@@ -89,4 +91,38 @@ func TestReplayRefuses(t *testing.T) {
 	if used := o.Budget.Share(mem.Memtable).Used(); used != 0 {
 		t.Errorf("%d bytes of memtables are still charged", used)
 	}
+}
+
+// TestMalformedIsRefused refuses a record before the log has it: alone, in a
+// batch, and of a keyspace without a log.
+func TestMalformedIsRefused(t *testing.T) {
+	o := testOptions(t, vfs.NewMem(), "/d", 2)
+	e := mustOpen(t, o)
+	apply(t, e, insert(0, "p", 1, 1, "v"))
+	good := insert(0, "p", 2, 2, "v")
+	cut := append(mutation.Record(nil), good[:len(good)-1]...)
+	var b mutation.Builder
+	k := keyOf("p")
+	b.Begin(nil, mutation.Header{Table: table0, Timestamp: 9, Token: k.Token, Key: k.Key})
+	b.DeleteRange(make([]byte, mutation.MaxKeyLen+1), nil, mutation.Deletion{Timestamp: 9, LocalTime: 1, Set: true})
+	long := append(mutation.Record(nil), cut...)
+	if !invariant.Enabled { // which refuse to build it
+		long = b.Finish()
+	}
+	for i, group := range [][]mutation.Record{{cut}, {long}, {good, cut}, {insert(1, "p", 1, 1, "v"), long}} {
+		if err := e.ApplySync(context.Background(), group...); !errors.Is(err, mutation.ErrCorrupt) {
+			t.Errorf("group %d: %v", i, err)
+		}
+	}
+	apply(t, e, insert(0, "p", 3, 3, "v"))
+	for range 2 {
+		if got := dump(t, e, 0, "p"); len(got) != 2 || e.Err() != nil {
+			t.Errorf("%v, %v", got, e.Err())
+		}
+		if err := e.Close(); err != nil {
+			t.Fatal(err)
+		}
+		e = mustOpen(t, o)
+	}
+	e.Close()
 }

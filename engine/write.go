@@ -117,61 +117,51 @@ func (e *Engine) ApplySync(ctx context.Context, records ...mutation.Record) erro
 
 // apply writes records of this table.
 func (t *table) apply(records []mutation.Record, done mutation.Completer) error {
+	p := newPending(done)
+	err := p.check(records)
+	if err == nil {
+		err = t.applyChecked(p)
+	}
+	if err != nil {
+		p.free()
+	}
+	return err
+}
+
+// applyChecked logs and links what p holds. After an error p is the caller's.
+func (t *table) applyChecked(p *pending) error {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	if t.gone != nil {
 		return t.gone
 	}
 	mem := t.current.Load().mems[0]
-	if !t.durable.Load() {
-		return t.applyUnlogged(mem, records, done)
-	}
-	p := newPending(done)
-	pos, err := t.engine.append(records, p)
-	if err != nil {
-		p.free()
-		return err
-	}
-	t.noteFirst(pos)
-	t.link(mem, records, p)
-	return nil
-}
-
-func (t *table) applyUnlogged(mem *memory, records []mutation.Record, done mutation.Completer) error {
-	for _, r := range records {
-		if err := mem.Put(r, nil); err != nil {
+	durable := t.durable.Load()
+	if durable {
+		pos, err := t.engine.append(p)
+		if err != nil {
 			return err
 		}
+		t.noteFirst(pos)
 	}
-	done.Complete(nil)
+	for i := range p.checked {
+		mem.Link(&p.checked[i], nil)
+	}
+	if !durable {
+		p.finish() // there is no log to wait for
+	}
+	p.finish()
 	return nil
 }
 
-// link puts logged records into the memtable and counts p down. Since the log
-// has them, a failure here leaves memory behind the disk: the engine stops.
-func (t *table) link(mem *memory, records []mutation.Record, p *pending) {
-	for _, r := range records {
-		if err := mem.Put(r, nil); err != nil {
-			t.engine.fail(fmt.Errorf("engine: logged record cannot be applied: %w", err))
-			p.linkFailed(err)
-			return
-		}
-	}
-	p.finish()
-}
-
-// append gives the records a log position.
-func (e *Engine) append(records []mutation.Record, p *pending) (commitlog.Position, error) {
+// append gives the records of p a log position.
+func (e *Engine) append(p *pending) (commitlog.Position, error) {
 	if err := fail.Point("engine/append"); err != nil {
 		return commitlog.Position{}, err
 	}
-	group := p.group[:0]
-	for _, r := range records {
-		group = append(group, r)
-	}
-	p.group, p.unsynced = group, e.unsynced
-	e.unsynced.add(group, 1)
-	pos, err := e.place(group, p)
+	p.unsynced = e.unsynced
+	e.unsynced.add(p.group, 1)
+	pos, err := e.place(p.group, p)
 	if err != nil {
 		e.unsynced.add(p.group, -1)
 	}
@@ -220,6 +210,19 @@ func (e *Engine) applyGroup(records []mutation.Record, done mutation.Completer) 
 	}
 	// In one order, so that two groups never wait for each other.
 	slices.SortFunc(tables, func(a, b *table) int { return bytes.Compare(a.id[:], b.id[:]) })
+	p := newPending(done)
+	err := p.check(records)
+	if err == nil {
+		err = e.applyTables(tables, p)
+	}
+	if err != nil {
+		p.free()
+	}
+	return err
+}
+
+// applyTables is table.applyChecked for records of several tables, in order.
+func (e *Engine) applyTables(tables []*table, p *pending) error {
 	for _, t := range tables {
 		t.mu.RLock()
 		defer t.mu.RUnlock()
@@ -227,25 +230,19 @@ func (e *Engine) applyGroup(records []mutation.Record, done mutation.Completer) 
 			return t.gone
 		}
 	}
-	p := newPending(done)
-	pos, err := e.append(records, p)
+	pos, err := e.append(p)
 	if err != nil {
-		p.free()
 		return err
 	}
 	for _, t := range tables {
 		t.noteFirst(pos)
 	}
-	for _, r := range records {
+	for i := range p.checked {
 		// Not asked of the engine again: it may have dropped the table meanwhile,
 		// which this write comes before.
-		id := r.Table()
+		id := p.checked[i].Table()
 		t := tables[slices.IndexFunc(tables, func(t *table) bool { return t.id == id })]
-		if err := t.current.Load().mems[0].Put(r, nil); err != nil {
-			e.fail(fmt.Errorf("engine: logged record cannot be applied: %w", err))
-			p.linkFailed(err)
-			return nil
-		}
+		t.current.Load().mems[0].Link(&p.checked[i], nil)
 	}
 	p.finish()
 	return nil

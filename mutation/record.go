@@ -78,6 +78,9 @@ func (r Record) Check() error {
 	e := r.Entries()
 	for e.Next() {
 		if e.Kind != EntryRow && e.Kind != EntryStatic {
+			if n := max(len(e.Start), len(e.End)); n > MaxKeyLen && e.Kind == EntryRangeDeletion {
+				return fmt.Errorf("%w: bound of %d bytes", ErrCorrupt, n)
+			}
 			continue
 		}
 		if err := CheckRow(e.Row); err != nil {

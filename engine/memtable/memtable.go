@@ -19,7 +19,7 @@ type Observer interface {
 	Row(r mutation.Record, clustering, before, after []byte)
 }
 
-// Memtable holds the newest rows of a table. Put, Stats and Iter are safe for
+// Memtable holds the newest rows of a table. Put, Link, Stats and Iter are safe for
 // concurrent use. An empty one takes a few hundred bytes.
 type Memtable struct {
 	table schema.TableID
@@ -83,24 +83,44 @@ func (m *Memtable) Free() {
 	}
 }
 
-// Put applies a record: readers see all of it or nothing. It takes memory over
-// the budget if it has to. An error means that the record is malformed and
-// that nothing was changed.
+// Checked is a record that Check has accepted, for one Link.
+type Checked struct {
+	record mutation.Record
+	sum    summary
+}
+
+// Table is the table that the record is for.
+func (c *Checked) Table() schema.TableID { return c.record.Table() }
+
+// Check makes c of a record, which must not change, unless it is malformed.
+func (c *Checked) Check(r mutation.Record) error {
+	c.record = r
+	return c.sum.add(r)
+}
+
+// Put is Check and Link. An error means that the record is malformed and that
+// nothing was changed.
 func (m *Memtable) Put(r mutation.Record, o Observer) error {
-	var sum summary
-	if err := sum.add(r); err != nil {
+	var c Checked
+	if err := c.Check(r); err != nil {
 		return err
 	}
-	s := m.lockShard(r.Token().Ordered())
+	m.Link(&c, o)
+	return nil
+}
+
+// Link applies a record: readers see all of it or nothing. It takes memory over
+// the budget if it has to.
+func (m *Memtable) Link(c *Checked, o Observer) {
+	s := m.lockShard(c.record.Token().Ordered())
 	b := m.body.Load()
-	s.apply(b, r, o, &sum)
+	s.apply(b, c.record, o, &c.sum)
 	split := s.space.taken > splitBytes
 	s.mu.Unlock()
-	b.stats.add(&sum)
+	b.stats.add(&c.sum)
 	if split {
 		m.split(b)
 	}
-	return nil
 }
 
 // lockShard locks the shard of a token and returns it.
