@@ -68,9 +68,14 @@ func appendImage(dst []byte, im *image) []byte {
 		dst = binary.LittleEndian.AppendUint32(dst, uint32(d.Reasons))
 		dst = binary.LittleEndian.AppendUint64(dst, d.Hints)
 	}
-	binary.LittleEndian.PutUint32(dst[start+12:], uint32(len(dst)-start))
-	binary.LittleEndian.PutUint32(dst[start+8:], encoding.CRC32C(dst[start+12:]))
+	sealImage(dst[start:])
 	return dst
+}
+
+// sealImage sets length and checksum.
+func sealImage(p []byte) {
+	binary.LittleEndian.PutUint32(p[12:], uint32(len(p)))
+	binary.LittleEndian.PutUint32(p[8:], encoding.CRC32C(p[12:]))
 }
 
 var (
