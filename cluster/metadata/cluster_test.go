@@ -166,13 +166,19 @@ func (w *world) note(s *State) {
 	w.seen[s.Epoch] = s.at.hash
 }
 
+// running is a node as it was when it was asked for.
+type running struct {
+	n   int
+	log *Replicated
+}
+
 // up are the nodes that run.
-func (w *world) up() (up []*testNode) {
+func (w *world) up() (up []running) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, d := range w.nodes {
 		if d.log != nil {
-			up = append(up, d)
+			up = append(up, running{d.n, d.log})
 		}
 	}
 	return up
@@ -201,14 +207,13 @@ func (d *testNode) crash() {
 // stop closes all nodes.
 func (w *world) stop() {
 	for _, d := range w.up() {
-		l := d.log
 		w.mu.Lock()
-		d.log = nil
+		w.nodes[d.n].log = nil
 		w.mu.Unlock()
-		if err := l.Close(); err != nil {
+		if err := d.log.Close(); err != nil {
 			w.t.Errorf("close: %v", err)
 		}
-		if err := l.failure(); err != nil {
+		if err := d.log.failure(); err != nil {
 			w.t.Errorf("node %d: %v", d.n, err)
 		}
 	}
@@ -258,6 +263,8 @@ func (w *world) report() {
 		s := d.log.State()
 		w.t.Logf("node %d: epoch %x, term %d, voters %d, outgoing %d, leader %x", d.n, s.Epoch, s.term, len(s.Voters), len(s.outgoing), d.log.Leader())
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.t.Logf("sent %v", w.sent)
 }
 
@@ -269,7 +276,7 @@ func (w *world) gossip() {
 			w.mu.Lock()
 			cut := w.cut[[2]int{b.n, a.n}]
 			w.mu.Unlock()
-			if a != b && !cut {
+			if a.n != b.n && !cut {
 				a.log.Hear(hostN(b.n), b.log.Epoch())
 			}
 		}

@@ -159,7 +159,8 @@ func OpenReplicated(fs vfs.FS, dir string, o ReplicatedOptions) (*Replicated, er
 		return nil, errors.Join(err, h.close())
 	}
 	l.state.Store(s)
-	l.tail.Store(&h.tail)
+	tail := h.tail
+	l.tail.Store(&tail)
 	l.delivered.Store(s.Epoch)
 	return l, nil
 }
