@@ -300,7 +300,10 @@ func TestCompatible(t *testing.T) {
 	}{
 		{"members", func(_, _ *wire.Hello) {}, ""},
 		{"a client", func(_, h *wire.Hello) { *h = wire.Hello{Purpose: wire.PurposeClient, Lowest: 1, Highest: 1} }, ""},
-		{"a joiner", func(_, h *wire.Hello) { h.ClusterID, h.Generation = [16]byte{}, 0 }, ""},
+		{"a joiner", func(_, h *wire.Hello) {
+			h.ClusterID, h.Generation, h.Purpose = [16]byte{}, 0, wire.PurposeJoin
+		}, ""},
+		{"a stranger as a peer", func(_, h *wire.Hello) { h.ClusterID, h.Generation = [16]byte{}, 0 }, "can only ask to join"},
 		{"a joiner elsewhere", func(_, h *wire.Hello) { h.ClusterID, h.ClusterName = [16]byte{}, "other" }, `"other": the address belongs to another cluster`},
 		{"another cluster", func(_, h *wire.Hello) { h.ClusterID = id(9) }, "empty its data directory"},
 		{"another generation", func(_, h *wire.Hello) { h.Generation = 1 }, "rejoin the node of the lower generation"},

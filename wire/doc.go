@@ -83,8 +83,8 @@
 // stream the connection carries no frames but what its users agree on.
 //
 // Refused are: a purpose that is not known; levels that do not overlap; and but
-// for clients another cluster's name or id (zeros pass), another generation, the
-// acceptor's own host id, a host id of which another instance is connected, and
+// for clients another cluster's name or id (zeros pass with purpose 2), another
+// generation, the acceptor's own host id, a host id of which another instance is connected, and
 // a disk that the cluster knows to have lost its memory.
 //
 // # Operations

@@ -216,6 +216,8 @@ func (h *Hello) Compatible(other *Hello) *Error {
 	case h.ClusterName != other.ClusterName:
 		return Errorf(CodeRefused, "here is cluster %q, there %q: the address belongs to another cluster; check --join and --cluster-name",
 			h.ClusterName, other.ClusterName)
+	case joins && other.Purpose != PurposeJoin:
+		return Errorf(CodeRefused, "a node that is in no cluster yet can only ask to join: start it with --join")
 	case joins:
 	case h.ClusterID != other.ClusterID:
 		return Errorf(CodeRefused, "here is cluster %x, there %x, both named %q: a node that ran alone cannot join another cluster; empty its data directory first",

@@ -23,8 +23,6 @@ type RowStream struct {
 	reverse bool
 	inside  bool // of a partition
 	limited bool
-	// resumed means that the next head goes on with the current partition.
-	resumed bool
 	pending bool // a boundary made up at the place of a cut is the next item
 
 	part  mutation.Partition
@@ -49,19 +47,18 @@ func (s *RowStream) Init(rows []byte, more, reverse bool) {
 // Continue goes on with the rows of the answer that resumed where the stream
 // was cut. It must not be called before Cut is true.
 func (s *RowStream) Continue(rows []byte, more bool) {
-	s.r, s.more, s.resumed = encoding.NewReader(rows), more, s.inside
+	s.r, s.more = encoding.NewReader(rows), more
 	if !s.inside {
 		return
 	}
 	// What the current partition aliases may go with the old bytes.
-	s.part.Key = s.key
+	s.part.Key, s.part.Static = s.key, nil
 	s.continueHead()
 }
 
 // continueHead reads the head of the partition that was cut, if the next
 // stream goes on with it at all.
 func (s *RowStream) continueHead() {
-	s.resumed = false
 	next := s.r
 	if next.Len() == 0 || next.U8() != tagPartition {
 		s.leave()

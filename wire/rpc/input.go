@@ -30,6 +30,8 @@ type input struct {
 	// protected by the connection's mutex.
 	waiting bool
 	room    chan struct{}
+	// writing means that the reader writes; protected by the connection's mutex.
+	writing bool
 
 	answer Answer // reused
 	tiny   [64]byte
@@ -222,6 +224,7 @@ func (c *conn) uncork() {
 	// Two ends that write from their readers could wait for each other: only the
 	// accepting one does.
 	here := c.accepted && c.state == open && c.out.wants()
+	c.in.writing = here
 	start := !c.accepted && c.wantsWriter()
 	c.mu.Unlock()
 	if here {

@@ -219,7 +219,11 @@ func (c *conn) writeLoop() {
 // writeHere lets the reader write what its turn has made. If more has come
 // meanwhile a goroutine goes on, so that the reader can read.
 func (c *conn) writeHere() {
-	if c.writeOnce() {
+	more := c.writeOnce()
+	c.mu.Lock()
+	c.in.writing = false
+	c.mu.Unlock()
+	if more {
 		c.e.wg.Add(1) // by the reader, which is counted
 		go c.writeFn()
 	}

@@ -83,17 +83,26 @@ func (c *conn) tick() {
 		c.fail(c.e.failure())
 	case p.idle >= idleTicks && c.other.Purpose == wire.PurposeGossip && !c.accepted:
 		c.fail(c.e.failure())
-	case p.quiet > 0 && p.quiet%c.scale == 0:
+	case p.quiet >= c.firstPing() && p.quiet%c.scale == 0:
 		c.ping()
 	}
 }
 
+// firstPing is after how many quiet ticks the other side is asked. Who accepted
+// a peer's connection waits longer: usually the peer asks first.
+func (c *conn) firstPing() int {
+	if c.accepted && c.scale == 1 {
+		return 2
+	}
+	return c.scale
+}
+
 // paused tells whether the reader waits for the other side to take its answers:
-// then nothing can come.
+// then nothing is read.
 func (c *conn) paused() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.in.waiting
+	return c.in.waiting || c.in.writing
 }
 
 // ping asks for a sign of life, unless something else is on its way.
