@@ -73,6 +73,15 @@ func decodeRecords(p []byte) ([]mutation.Record, error) {
 	return records, nil
 }
 
+// appendMarks encodes marks of batches that are done.
+func appendMarks(dst []byte, ids [][16]byte) []byte {
+	dst = append(dst, kindMarks)
+	for _, id := range ids {
+		dst = append(dst, id[:]...)
+	}
+	return dst
+}
+
 // decodeMarks calls f for each id of an entry of marks.
 func decodeMarks(p []byte, f func(id [16]byte)) error {
 	if len(p) == 0 || p[0] != kindMarks || (len(p)-1)%idLen != 0 {

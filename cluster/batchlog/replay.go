@@ -69,11 +69,7 @@ func (l *Log) mark() {
 	if len(l.marks) == 0 {
 		return
 	}
-	entry := make([]byte, 1, 1+len(l.marks)*idLen)
-	entry[0] = kindMarks
-	for _, id := range l.marks {
-		entry = append(entry, id[:]...)
-	}
+	entry := appendMarks(make([]byte, 0, 1+len(l.marks)*idLen), l.marks)
 	// Over the bound, too: marks are what makes room.
 	if err := l.journal.Append([16]byte{}, journal.Urgent, &marking{l, l.marks}, entry); err == nil {
 		l.marks = nil
