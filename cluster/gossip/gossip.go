@@ -174,7 +174,7 @@ func (g *Gossip) Members() []Member {
 // ping that is under way may take: 1 s, up to 4 s in a node that is slow itself.
 func (g *Gossip) Close() error {
 	g.once.Do(func() {
-		met := g.members.count() > 1
+		met := g.members.met()
 		health := g.list.GetHealthScore() + 1
 		close(g.closing)
 		g.members.close()

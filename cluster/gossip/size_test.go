@@ -1,0 +1,5 @@
+//go:build !long
+
+package gossip
+
+const scaleNodes, scaleDeaths = 40, 4
