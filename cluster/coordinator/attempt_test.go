@@ -214,7 +214,7 @@ func TestRecordIsCopied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := fourNodes(t, simple("3"))
 		hosts := f.replicas(f.key)
-		f.peers[hosts[2]].is = gone
+		f.peers[hosts[2]].set(gone)
 		r := f.row(f.key, 1)
 		copied := slices.Clone(r)
 		copied.SetEpoch(f.Schema().Epoch)
@@ -234,7 +234,7 @@ func TestTooMuchInFlightIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := bareFixture(t, func(c *Config) { c.MaxBytes = 3 * writeOverhead }, memberAt(0, "dc1", "r1"), memberAt(1, "dc1", "r1"))
 		f.create(simple("2"))
-		f.peers[hostID(1)].is = slow
+		f.peers[hostID(1)].set(slow)
 		var outcomes []*outcome
 		refused := 0
 		for range 10 {

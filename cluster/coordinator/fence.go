@@ -51,8 +51,8 @@ func (s *serving) admit() bool {
 
 // closed tells whether the store is dropping a table of one of the records.
 func (v *view) closed(records []mutation.Record) bool {
-	for _, r := range records {
-		if t := v.tables[r.Table()]; t != nil && t.closed {
+	for i := 0; v.closing && i < len(records); i++ {
+		if t := v.tables[records[i].Table()]; t != nil && t.closed {
 			return true
 		}
 	}

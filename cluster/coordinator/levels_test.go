@@ -127,13 +127,14 @@ func (f *fixture) spoil(dead_, failing_, slow_ int) {
 		p := f.peers[n]
 		switch {
 		case dead_ > 0:
-			p.is = dead
+			p.set(dead)
 			dead_--
 		case failing_ > 0:
-			p.is, p.code = failing, wire.CodeDiskFull
+			p.code = wire.CodeDiskFull
+			p.set(failing)
 			failing_--
 		case slow_ > 0:
-			p.is = slow
+			p.set(slow)
 			slow_--
 		}
 	}
@@ -147,7 +148,8 @@ func TestWhoMissesAWriteGetsAHint(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := fourNodes(t, simple("3"))
 				bad := f.peers[f.replicas(f.key)[1]]
-				bad.is, bad.code = is, wire.CodeDiskFull
+				bad.code = wire.CodeDiskFull
+				bad.set(is)
 				if err := f.write(ring.Quorum, f.row(f.key, 1)); err != nil {
 					t.Fatal(err)
 				}

@@ -69,10 +69,10 @@ func (p *pool) get(q *request) (*write, error) {
 	w := p.take()
 	w.charged = n
 	w.requested = requested{
-		level: q.level, kind: q.kind, batched: q.batched, replayed: q.replayed, created: p.c.cfg.Stamps.Mark(), limit: q.deadline,
+		level: q.level, kind: q.kind, batched: q.batched, replayed: q.replayed, created: q.replayed, limit: q.deadline,
 	}
-	if q.replayed != 0 {
-		w.created = q.replayed
+	if q.replayed == 0 {
+		w.created = p.c.cfg.Clock.Now().UnixMicro()
 	}
 	w.encode(q.records[0])
 	w.mu.Lock()

@@ -19,7 +19,7 @@ import (
 func TestProposeWaitsForTheLiveNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, simple("1"), memberAt(0, "dc1", "r1"), memberAt(1, "dc1", "r1"), memberAt(2, "dc1", "r1"))
-		f.peers[hostID(2)].is = dead
+		f.peers[hostID(2)].set(dead)
 		var target uint64
 		f.peers[hostID(1)].do = func(m *rpc.Message, r rpc.Receiver) error {
 			target = m.Epoch
@@ -43,7 +43,7 @@ func TestProposeWaitsForTheLiveNodes(t *testing.T) {
 func TestProposeTellsWhoIsBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t, simple("1"), memberAt(0, "dc1", "r1"), memberAt(1, "dc1", "r1"))
-		f.peers[hostID(1)].is = slow
+		f.peers[hostID(1)].set(slow)
 		begin := clock.Real.Mono()
 		s, err := f.Propose(context.Background(), schema.Change{Kind: schema.CreateTable, Table: clustertest.Table("u", 2)}, nil)
 		var behind *cluster.DisagreementError

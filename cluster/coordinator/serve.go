@@ -32,6 +32,7 @@ type serving struct {
 	sent    bool  // on to others
 	out     []byte
 	part    [1][]byte
+	err     wire.Error
 }
 
 // Serve answers wire.OpApply, OpForward, OpHint, OpBatchStore, OpBatchDone and
@@ -164,14 +165,15 @@ func (c *Cluster) code(err error) wire.Code {
 // complete answers with this node's outcome and frees the record.
 func (s *serving) complete(code wire.Code) {
 	c, r := s.c, s.r
-	e := wire.Error{Code: code, Epoch: c.view.Load().epoch, Timestamp: s.newer}
+	e := &s.err
+	*e = wire.Error{Code: code, Epoch: c.view.Load().epoch, Timestamp: s.newer}
 	switch {
 	case code != 0:
 		c.stats.Refused.Inc()
-		r.Fail(&e)
+		r.Fail(e)
 	case s.newer != 0:
 		e.Code = wire.CodeNewer
-		r.Fail(&e)
+		r.Fail(e)
 	case r.Op() == wire.OpHint:
 		rate := wire.HintReply{Rate: c.hintRate()}
 		s.out = rate.Append(s.out[:0])

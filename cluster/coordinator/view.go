@@ -35,6 +35,7 @@ type view struct {
 	dc       []int    // of each node, in dcs
 	tables   map[schema.TableID]*table
 	placed   map[string]*placement // by keyspace
+	closing  bool                  // some table is closed
 }
 
 // table is what a write needs to know of its table.
@@ -178,6 +179,7 @@ func (v *view) place(name string, ks *schema.Keyspace, old *view, sameNodes bool
 // withClosed is the view with some tables closed.
 func (v *view) withClosed(ids []schema.TableID) *view {
 	n := *v
+	n.closing = true
 	n.tables = make(map[schema.TableID]*table, len(v.tables))
 	for id, t := range v.tables {
 		n.tables[id] = t
