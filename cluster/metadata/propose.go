@@ -130,12 +130,14 @@ func (c *command) placeAll(s *State, members []Member) (err error) {
 // decide has what build makes of the state agreed on, building it anew while
 // the state moves. This node's proposals come one after the other.
 func (l *Replicated) decide(ctx context.Context, build func(*State) (*command, error)) (uint64, error) {
-	select {
-	case <-l.turn:
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	case <-l.closing:
-		return 0, ErrClosed
+	for _, awaited := range []<-chan struct{}{l.ready, l.turn} {
+		select {
+		case <-awaited:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-l.closing:
+			return 0, ErrClosed
+		}
 	}
 	defer func() { l.turn <- struct{}{} }()
 	for {

@@ -109,7 +109,7 @@ type Replicated struct {
 	claims      map[[16]byte]uint64 // epochs that peers said to be at
 	diverged    bool
 
-	started bool
+	ready   chan struct{} // closed by Start
 	closing chan struct{}
 	closed  sync.Once
 	running sync.WaitGroup
@@ -146,7 +146,7 @@ func OpenReplicated(fs vfs.FS, dir string, o ReplicatedOptions) (*Replicated, er
 		events: make(chan event, maxEvents), notices: make(chan notice, maxNotices),
 		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		advanced: make(chan struct{}), waiting: map[uint64]int{}, claims: map[[16]byte]uint64{},
-		closing: make(chan struct{}),
+		ready: make(chan struct{}), closing: make(chan struct{}),
 	}
 	l.turn <- struct{}{}
 	if l.opts.Warn == nil {
@@ -186,10 +186,10 @@ func (l *Replicated) begin(h *history, s *State) (*State, error) {
 	return nil, ErrEmpty
 }
 
-// Start makes the node take part. It must be called once.
+// Start makes the node take part. It must be called once. Proposals wait for it.
 func (l *Replicated) Start(n Network) {
 	l.network = n
-	l.started = true
+	close(l.ready)
 	l.running.Go(l.core.run)
 	l.running.Go(l.notify)
 	l.running.Go(l.pull)
