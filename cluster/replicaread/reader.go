@@ -11,6 +11,7 @@ import (
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/metrics"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
@@ -49,17 +50,21 @@ type Config struct {
 	// Code finds what an error of the Replica means to another node; CodeFailed
 	// is what it does not know [corruption is known without it].
 	Code func(err error) wire.Code
-	// Timeout is how long replicas have to answer [5 s].
-	Timeout time.Duration
+	// Timeout is how long replicas have to answer for partitions [5 s], and
+	// RangeTimeout for a page of a range [10 s].
+	Timeout, RangeTimeout time.Duration
 	// Workers bounds the goroutines that read from disk or wait [64].
 	Workers int
 	// Log is slog.Default by default.
 	Log *slog.Logger
+	// Metrics gets the counters (nil is possible).
+	Metrics *metrics.Registry
 }
 
 const (
-	defaultTimeout = 5 * time.Second
-	defaultWorkers = 64
+	defaultTimeout      = 5 * time.Second
+	defaultRangeTimeout = 10 * time.Second
+	defaultWorkers      = 64
 )
 
 // Reader reads over replicas and serves those who do. Safe for concurrent use.
@@ -68,6 +73,7 @@ type Reader struct {
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	workers *workers
+	stats   stats
 	seed    atomic.Uint64
 
 	rounds sync.Pool // *round
@@ -87,6 +93,9 @@ func New(cfg Config) (*Reader, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout
 	}
+	if cfg.RangeTimeout == 0 {
+		cfg.RangeTimeout = defaultRangeTimeout
+	}
 	if cfg.Workers == 0 {
 		cfg.Workers = defaultWorkers
 	}
@@ -96,6 +105,7 @@ func New(cfg Config) (*Reader, error) {
 	rd := &Reader{cfg: cfg}
 	rd.ctx, rd.cancel = context.WithCancel(context.Background())
 	rd.workers = newWorkers(cfg.Workers)
+	rd.stats.init(cfg.Metrics)
 	rd.seed.Store(cfg.Rand.Uint64())
 	return rd, nil
 }

@@ -28,6 +28,7 @@ func (r *round) resolve() {
 	r.repairs = len(repairs)
 	r.refs += len(repairs)
 	r.mu.Unlock()
+	r.rd.stats.repairs.Add(uint64(len(repairs)))
 	for i := range repairs {
 		r.repair(&repairs[i])
 	}
@@ -61,6 +62,7 @@ func (d *repaired) Complete(err error) {
 	r.mu.Lock()
 	if err != nil {
 		r.unsaved++
+		r.rd.stats.unrepaired.Inc()
 	}
 	if r.repairs--; r.repairs == 0 {
 		if r.unsaved == 0 {

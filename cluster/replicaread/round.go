@@ -119,6 +119,7 @@ func (rd *Reader) newRound() *round {
 func (r *round) start(cmd *mutation.ReadCommand, replicas []int, p *cluster.Placement, bytes int, rows uint32) error {
 	now := r.rd.now()
 	if err := r.targets.choose(r.rd, r.top, p, replicas, r.level); err != nil {
+		r.rd.stats.unavailable.Inc()
 		return err
 	}
 	if r.table = r.rd.cfg.Schema().TableByID(cmd.Table); r.table == nil {
@@ -288,6 +289,9 @@ func (l *localRead) run() {
 
 // took makes what was read locally the replica's answer.
 func (p *replica) took(err error) {
+	if errors.Is(err, mutation.ErrCorrupt) {
+		err = p.round.rd.wireError(err)
+	}
 	if err == nil {
 		p.reply = p.store.reply
 		p.reply.Rows = p.store.body
@@ -320,11 +324,15 @@ func (r *round) settle(p *replica, err error) {
 // fails notes that a replica does not answer.
 func (r *round) fails(p *replica, err error) {
 	p.state, p.err = failed, err
+	r.rd.stats.failures.Inc()
 	var e *wire.Error
 	if !errors.As(err, &e) {
 		return
 	}
 	switch e.Code {
+	case wire.CodeCorrupt:
+		r.rd.stats.corrupt.Inc()
+		r.rd.cfg.Log.Error("a replica has damaged data", "host", p.host, "error", err)
 	case wire.CodeStale, wire.CodeNotOwner, wire.CodeUnknownTable:
 		if e.Epoch > r.top.Epoch {
 			r.stale = e.Epoch
@@ -465,6 +473,7 @@ func (r *round) collected() {
 		r.finish(nil)
 		return
 	}
+	r.rd.stats.mismatches.Inc()
 	r.phase = phaseResolve
 	r.refs++
 	if !r.rd.workers.submit(r) {
@@ -548,7 +557,7 @@ func (r *round) startHedge(now time.Duration) {
 	if len(r.targets.nodes) == r.targets.blockFor {
 		return
 	}
-	limit := r.rd.cfg.Timeout / 2
+	limit := (r.deadline - now) / 2
 	switch d := r.latency.hedge(now, limit); {
 	case d < 0 || d > limit:
 	case d == 0:
@@ -597,6 +606,7 @@ func (r *round) hedgeOne() {
 		}
 		if have < r.targets.need[g] || !data {
 			if i := r.spare(g); i >= 0 {
+				r.rd.stats.hedges.Inc()
 				r.want(i, r.full || !data)
 				return
 			}

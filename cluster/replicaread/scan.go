@@ -157,7 +157,11 @@ func (s *scan) start(r *round) error {
 	}
 	r.top, r.level = top, s.level
 	replicas := s.carver.carve(s.rd, top, p, s.level, &s.todo[len(s.todo)-1], &r.sec)
-	r.deadline = s.rd.now() + s.rd.cfg.Timeout
+	timeout := s.rd.cfg.Timeout
+	if r.sec.ranged {
+		timeout = s.rd.cfg.RangeTimeout
+	}
+	r.deadline = s.rd.now() + timeout
 	if d := time.Duration(s.deadline); d > 0 {
 		r.deadline = min(r.deadline, d)
 	}
@@ -221,6 +225,7 @@ func (s *scan) load(again bool) bool {
 // section back, to be asked for first.
 func (s *scan) catchUp(r *round) bool {
 	epoch := r.stale
+	s.rd.stats.stale.Inc()
 	s.pushBack(r, nil)
 	r.release()
 	if s.stale++; s.stale > maxStale {

@@ -42,6 +42,7 @@ func (rd *Reader) serve(req request) {
 		v = &serving{rd: rd}
 	}
 	v.req, v.behind = req, false
+	rd.stats.served.Inc()
 	if v.expired() {
 		v.fail(wire.Errorf(wire.CodeTimeout, "the deadline has passed"))
 		return
@@ -138,7 +139,11 @@ func (rd *Reader) until(ctx context.Context, deadline time.Duration) (context.Co
 // answer ends the request with the page in store, or with an error.
 func (v *serving) answer(err error) {
 	if err != nil {
-		v.fail(v.rd.wireError(err))
+		e := v.rd.wireError(err)
+		if e.Code == wire.CodeCorrupt {
+			v.rd.cfg.Log.Error("stored data is damaged", "error", err)
+		}
+		v.fail(e)
 		return
 	}
 	v.req.Reply(v.store.head, v.store.body)
@@ -146,6 +151,7 @@ func (v *serving) answer(err error) {
 }
 
 func (v *serving) fail(e *wire.Error) {
+	v.rd.stats.refused.Inc()
 	v.req.Fail(e)
 	v.recycle()
 }
