@@ -13,10 +13,11 @@ import (
 
 // events is what clients and connections have been told of the members.
 type events struct {
-	mu     sync.Mutex // protects what follows; held while events are pushed, which does not wait
-	alive  map[[16]byte]bool
-	told   map[[16]byte]tale
-	silent bool // nobody listens yet
+	turn chan struct{} // of capacity 1, full while nobody takes in what gossip says
+
+	mu    sync.Mutex // protects what follows; held while events are pushed, which does not wait
+	alive map[[16]byte]bool
+	told  map[[16]byte]tale
 }
 
 // tale is what clients know of a member.
@@ -134,9 +135,28 @@ func kindOf(there bool, create, alter schema.ChangeKind) schema.ChangeKind {
 	return create
 }
 
-// gossiped takes in what the failure detector says. It is called by one
-// goroutine.
+// gossiped takes in what the failure detector says.
 func (n *network) gossiped(e gossip.Event) {
+	<-n.events.turn
+	defer func() { n.events.turn <- struct{}{} }()
+	n.liveness(e)
+}
+
+// found takes in who the failure detector has found, unless it has said more of
+// that member already.
+func (n *network) found(m gossip.Member) {
+	<-n.events.turn
+	defer func() { n.events.turn <- struct{}{} }()
+	n.events.mu.Lock()
+	_, told := n.events.alive[m.Host]
+	n.events.mu.Unlock()
+	if !told {
+		n.liveness(gossip.Event{Kind: gossip.Up, Member: m})
+	}
+}
+
+// liveness is called by the holder of the events' turn.
+func (n *network) liveness(e gossip.Event) {
 	host := e.Member.Host
 	up := e.Kind != gossip.Down
 	if e.Kind != gossip.Changed {

@@ -62,6 +62,8 @@ func (n *Node) openNetwork() error {
 	}
 	c := &n.opts.Config
 	net := &network{Node: n, control: newQueue()}
+	net.events.turn = make(chan struct{}, 1)
+	net.events.turn <- struct{}{}
 	n.network = net
 	if c.ClusterKeyFile != "" {
 		var err error
@@ -161,9 +163,18 @@ func (n *network) hello(wire.Purpose) wire.Hello {
 		Lowest: lowestLevel, Highest: metadata.FormatLevel,
 	}
 	if n.logged.Load() {
-		h.Epoch = n.log.Epoch()
+		h.Epoch = n.epoch()
 	}
 	return h
+}
+
+// epoch is what is in force here. Before the node serves it is what will be
+// when it does.
+func (n *network) epoch() uint64 {
+	if n.up.Load() {
+		return n.cluster.Topology().Epoch
+	}
+	return n.log.Epoch()
 }
 
 // lowestLevel is the oldest format level that this version can write.
@@ -283,7 +294,7 @@ func (n *network) servePull(r *rpc.Request) {
 		r.Fail(wire.Errorf(wire.CodeFailed, "%v", err))
 		return
 	}
-	r.ReplyEpoch(n.log.Epoch(), body)
+	r.ReplyEpoch(n.epoch(), body)
 }
 
 func (n *network) servePropose(r *rpc.Request) {

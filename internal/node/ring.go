@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cluster/batchlog"
@@ -43,7 +45,8 @@ func (n *network) openCluster(opened *metadata.State) (err error) {
 			return n.endpoint.Peer(host).Send(m, r)
 		},
 		Replica: n.engine, Repair: n.repair, CatchUp: n.log.Wait, Fence: n.fence,
-		Clock: n.opts.Clock, Rand: n.opts.Rand.Split(), Code: wireCode, Timeout: c.ReadTimeout, Log: n.Node.log,
+		Clock: n.opts.Clock, Rand: n.opts.Rand.Split(), Code: wireCode, Timeout: c.ReadTimeout, RangeTimeout: c.RangeTimeout,
+		Log: n.Node.log, Metrics: n.metrics,
 	})
 	if err != nil {
 		return err
@@ -121,15 +124,45 @@ func (n *network) others() (all []gossip.Peer) {
 	return all
 }
 
-// meet exchanges what is known of who is alive with the first member that
-// answers. If none does, gossip tries again by itself.
+// meetMost is with how many members a node that starts exchanges who is alive,
+// and meetTime how long it waits for them before it serves.
+const (
+	meetMost = 8
+	meetTime = time.Second
+)
+
+// meet exchanges with some members what is known of who is alive. With those
+// that do not answer gossip tries again by itself.
 func (n *network) meet(ctx context.Context, g *gossip.Gossip) {
-	for _, p := range n.others() {
-		if ctx.Err() != nil {
-			return
-		}
-		if _, err := g.Join([]string{p.Address}); err == nil {
-			return
+	others := n.others()
+	for i := range others {
+		j := i + int(n.opts.Rand.Uint64N(uint64(len(others)-i)))
+		others[i], others[j] = others[j], others[i]
+	}
+	var all sync.WaitGroup
+	for _, p := range others[:min(len(others), meetMost)] {
+		all.Add(1)
+		n.running.Go(func() {
+			defer all.Done()
+			if _, err := g.Join([]string{p.Address}); err != nil {
+				n.Node.log.Debug("a member does not answer", "address", p.Address, "error", err)
+			}
+		})
+	}
+	met := make(chan struct{})
+	n.running.Go(func() {
+		all.Wait()
+		close(met)
+	})
+	select {
+	case <-met:
+	case <-ctx.Done():
+	case <-n.opts.Clock.After(meetTime):
+	}
+	// Who is alive is known before the first request comes.
+	for _, m := range g.Members()[1:] {
+		if m.Up {
+			n.found(m)
 		}
 	}
 }

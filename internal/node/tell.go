@@ -41,7 +41,7 @@ func (n *network) tellMark() {
 // info48 is the encoded wire.Info of this node.
 func (n *network) info48() []byte {
 	id := n.self.Load()
-	i := wire.Info{DiskID: id.DiskID, BootCount: id.BootCount, ClockMark: id.ClockMark, Now: n.opts.Clock.Now().UnixMicro(), Epoch: n.log.Epoch()}
+	i := wire.Info{DiskID: id.DiskID, BootCount: id.BootCount, ClockMark: id.ClockMark, Now: n.opts.Clock.Now().UnixMicro(), Epoch: n.epoch()}
 	return i.Append(nil)
 }
 
