@@ -1,7 +1,6 @@
 package mem
 
 import (
-	"context"
 	"math/bits"
 	"sync"
 	"unsafe"
@@ -19,9 +18,6 @@ const (
 	maxMapSlabs   = 32 // a mapping has at most 64 MiB
 	touchFromUsed = MaxChunk / 2
 )
-
-// ChunkSize is the size of an arena's i-th chunk: doubling up to MaxChunk.
-func ChunkSize(i int) int { return MinChunk << min(i, numClasses-1) }
 
 // ChunkPool hands out chunks. It cuts slabs of 2 MiB into halves (a buddy
 // allocator) and joins them again, so that chunks of many small arenas become
@@ -47,7 +43,6 @@ type ChunkPool struct {
 	free     [numClasses][]block // stacks; an entry is stale unless state agrees
 	whole    int                 // free slabs in one piece
 	inUse    int64               // bytes handed out
-	mapped   int64
 }
 
 // slab is 2 MiB, aligned to its size.
@@ -88,15 +83,6 @@ func (p *ChunkPool) TryGet(size int) ([]byte, bool) {
 	return b, err == nil
 }
 
-// Get is TryGet that waits for the share.
-func (p *ChunkPool) Get(ctx context.Context, size int) ([]byte, error) {
-	class := classOf(size)
-	if err := p.share.Reserve(ctx, int64(size)); err != nil {
-		return nil, err
-	}
-	return p.cut(class)
-}
-
 // Put gives back a chunk, whole, that no reader can see any more.
 func (p *ChunkPool) Put(chunk []byte) {
 	class := classOf(len(chunk))
@@ -119,18 +105,11 @@ func (p *ChunkPool) Put(chunk []byte) {
 	p.share.Release(int64(len(chunk)))
 }
 
-// InUse is the number of bytes handed out, Mapped of those mapped for it.
+// InUse is the number of bytes handed out.
 func (p *ChunkPool) InUse() int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.inUse
-}
-
-// Mapped is the number of bytes of address space; see InUse.
-func (p *ChunkPool) Mapped() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.mapped
 }
 
 // Close ends the goroutine and unmaps everything. All chunks must be back.
@@ -256,7 +235,6 @@ func (p *ChunkPool) mapMore() error {
 		p.slabs[uintptr(unsafe.Pointer(unsafe.SliceData(s.mem)))/MaxChunk] = s
 		p.fresh = append(p.fresh, s)
 	}
-	p.mapped += int64(n) * MaxChunk
 	return nil
 }
 

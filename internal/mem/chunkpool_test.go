@@ -1,8 +1,6 @@
 package mem
 
 import (
-	"context"
-	"errors"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -45,14 +43,17 @@ func newPool(t *testing.T, limit int64) *ChunkPool {
 	return p
 }
 
-func TestChunkSizes(t *testing.T) {
-	want := MinChunk
-	for i := range 20 {
-		if ChunkSize(i) != want {
-			t.Fatalf("chunk %d has %d bytes", i, ChunkSize(i))
-		}
-		want = min(2*want, MaxChunk)
+// chunkSize is the i-th size.
+func chunkSize(i int) int { return MinChunk << i }
+
+// mappedBytes is the pool's address space.
+func mappedBytes(p *ChunkPool) (n int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.mappings {
+		n += int64(len(m))
 	}
+	return n
 }
 
 // Chunks never overlap, the share is exact, and all of it can be had again in
@@ -86,7 +87,7 @@ func TestChunkPoolRandom(t *testing.T) {
 			all = all[:len(all)-1]
 			continue
 		}
-		size := ChunkSize(r.IntN(8))
+		size := chunkSize(r.IntN(8))
 		b, ok := p.TryGet(size)
 		if !ok {
 			if sum+int64(size) <= limit {
@@ -109,7 +110,7 @@ func TestChunkPoolRandom(t *testing.T) {
 		check(h)
 		p.Put(h.b)
 	}
-	mapped := p.Mapped()
+	mapped := mappedBytes(p)
 	var whole [][]byte
 	for range limit / MaxChunk {
 		b, ok := p.TryGet(MaxChunk)
@@ -118,7 +119,7 @@ func TestChunkPoolRandom(t *testing.T) {
 		}
 		whole = append(whole, b)
 	}
-	if got := p.Mapped(); got > max(mapped, limit+MaxChunk) {
+	if got := mappedBytes(p); got > max(mapped, limit+MaxChunk) {
 		t.Fatalf("mapped %d, then %d", mapped, got)
 	}
 	for _, b := range whole {
@@ -129,32 +130,6 @@ func TestChunkPoolRandom(t *testing.T) {
 			t.Fatalf("class %d has %d entries", c, len(stack))
 		}
 	}
-}
-
-func TestChunkPoolWaits(t *testing.T) {
-	p := newPool(t, MaxChunk)
-	b, err := p.Get(t.Context(), MaxChunk)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := p.TryGet(MinChunk); ok {
-		t.Fatal("over the share")
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := p.Get(ctx, MinChunk); !errors.Is(err, context.Canceled) {
-		t.Fatalf("cancelled wait: %v", err)
-	}
-	got := make(chan []byte)
-	go func() {
-		c, err := p.Get(context.Background(), MinChunk)
-		if err != nil {
-			t.Error(err)
-		}
-		got <- c
-	}()
-	p.Put(b)
-	p.Put(<-got)
 }
 
 func TestChunkPoolMisuse(t *testing.T) {
@@ -202,7 +177,7 @@ func TestChunkPoolConcurrent(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(g), 9))
 			var own [][]byte
 			for range 500 {
-				if b, ok := p.TryGet(ChunkSize(r.IntN(9))); ok {
+				if b, ok := p.TryGet(chunkSize(r.IntN(9))); ok {
 					b[0] = byte(g)
 					own = append(own, b)
 				}
@@ -242,7 +217,7 @@ func BenchmarkChunkPool(b *testing.B) {
 	p := NewChunkPool(NewShare("bench", 1<<30))
 	defer p.Close()
 	for i := 0; b.Loop(); i++ {
-		c, _ := p.TryGet(ChunkSize(i % 10))
+		c, _ := p.TryGet(chunkSize(i % 10))
 		p.Put(c)
 	}
 }

@@ -4,8 +4,8 @@
 //
 //   - Map and Unmap: anonymous mappings that the garbage collector never sees.
 //   - Budget and Share: one number, the process's memory, split into shares.
-//     Whoever needs memory reserves it first, and waits, evicts, flushes or
-//     refuses if the share is used up.
+//     Whoever needs memory reserves it first, and evicts, flushes or refuses if
+//     the share is used up.
 //   - ChunkPool: the node's pool of arena chunks of 4 KiB to 2 MiB, recycled
 //     for ever and touched in the background ahead of need.
 //
@@ -30,9 +30,7 @@
 // # Invariants
 //
 //   - used <= limit for every share, except by what Force added.
-//   - A waiter is served in the order of arrival: a small reservation does not
-//     overtake a large one that waits.
-//   - Bytes of a chunk or mapping are used by one owner between Get and Put,
+//   - Bytes of a chunk or mapping are used by one owner between TryGet and Put,
 //     Map and Unmap. Their content at first is not defined.
 //
 // Under the build tags "race" and "invariants" all memory comes from the Go
@@ -42,8 +40,7 @@
 //
 // # Concurrency
 //
-// Everything may be used from any goroutine. No lock is held while a caller
-// waits or a callback runs.
+// Everything may be used from any goroutine, and nothing waits.
 //
 // # What it does not do
 //
