@@ -38,6 +38,7 @@ type testNode struct {
 	log *Replicated // nil while it is down
 	// life counts starts: what an earlier one is told no longer counts.
 	life int
+	wrap func(link) Network // of the next start, if not nil
 }
 
 func newWorld(t *testing.T, n int, seed uint64) *world {
@@ -152,7 +153,11 @@ func (d *testNode) start() error {
 	d.w.mu.Lock()
 	d.log = l
 	d.w.mu.Unlock()
-	l.Start(link{d.w, d.n, life, new(sync.WaitGroup)})
+	var network Network = link{d.w, d.n, life, new(sync.WaitGroup)}
+	if d.wrap != nil {
+		network = d.wrap(network.(link))
+	}
+	l.Start(network)
 	return nil
 }
 
@@ -261,7 +266,7 @@ func (w *world) eventually(what string, f func() bool) {
 func (w *world) report() {
 	for _, d := range w.up() {
 		s := d.log.State()
-		w.t.Logf("node %d: epoch %x, term %d, voters %d, outgoing %d, leader %x", d.n, s.Epoch, s.term, len(s.Voters), len(s.outgoing), d.log.Leader())
+		w.t.Logf("node %d: epoch %x, term %d, voters %d, outgoing %d, leader %x", d.n, s.Epoch, s.term, len(s.Voters), len(s.outgoing), d.log.lastLeader())
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -302,7 +302,7 @@ func (c *core) propose(e *event) error {
 		return nil
 	}
 	if !c.leads {
-		e.reply <- answer{code: answerNotLeader, leader: c.l.Leader()}
+		e.reply <- answer{code: answerNotLeader, leader: c.l.lastLeader()}
 		return nil
 	}
 	if first, found := c.waiting[id]; found {

@@ -228,7 +228,7 @@ func (l *Replicated) target(hint [16]byte, attempt int) [16]byte {
 		return hint
 	}
 	voters := l.state.Load().Voters
-	if leader := l.Leader(); attempt == 0 && leader != ([16]byte{}) {
+	if leader := l.lastLeader(); attempt == 0 && leader != ([16]byte{}) {
 		return leader
 	}
 	if len(voters) == 0 {

@@ -177,7 +177,7 @@ func (l *Replicated) source(attempt int) (peer [16]byte, wanted bool) {
 	if !wanted || len(s.Members) == 0 {
 		return peer, false
 	}
-	if leader := l.Leader(); attempt == 0 && leader != ([16]byte{}) && leader != l.opts.HostID {
+	if leader := l.lastLeader(); attempt == 0 && leader != ([16]byte{}) && leader != l.opts.HostID {
 		return leader, true
 	}
 	first := int(raftID(l.opts.HostID) % uint64(len(s.Members)))

@@ -207,8 +207,8 @@ func (l *Replicated) Members() []Member { return l.state.Load().Members }
 // Epoch implements Log.
 func (l *Replicated) Epoch() uint64 { return l.state.Load().Epoch }
 
-// Leader is the leader as far as this node knows, or zero.
-func (l *Replicated) Leader() [16]byte {
+// lastLeader is the leader as far as this node knows, or zero.
+func (l *Replicated) lastLeader() [16]byte {
 	if h := l.leader.Load(); h != nil {
 		return *h
 	}

@@ -248,7 +248,7 @@ func TestDeadVoterIsReplaced(t *testing.T) {
 // TestRemovedLeader removes the leader from the cluster: others lead and vote.
 func TestRemovedLeader(t *testing.T) {
 	formed(t, 5, func(w *world) {
-		leader := w.byHost(w.nodes[1].log.Leader())
+		leader := w.byHost(w.nodes[1].log.lastLeader())
 		ctx, cancel := within(time.Minute)
 		_, err := w.nodes[(leader.n+1)%5].log.Remove(ctx, hostN(leader.n))
 		cancel()
@@ -275,7 +275,7 @@ func TestRemovedLeader(t *testing.T) {
 // by the leader's snapshot, without gossip.
 func TestFarBehind(t *testing.T) {
 	formed(t, 3, func(w *world) {
-		leader := w.byHost(w.nodes[0].log.Leader())
+		leader := w.byHost(w.nodes[0].log.lastLeader())
 		late := w.nodes[(leader.n+1)%3]
 		late.crash()
 		for range compactRaftAfter + keepRaftEntries {
@@ -368,7 +368,7 @@ func TestLostAnswer(t *testing.T) {
 // with an error and takes nobody with it.
 func TestRolledBackVoter(t *testing.T) {
 	formed(t, 3, func(w *world) {
-		leader := w.byHost(w.nodes[0].log.Leader())
+		leader := w.byHost(w.nodes[0].log.lastLeader())
 		d := w.nodes[(leader.n+1)%3]
 		image := d.fs.CrashClone(vfs.CrashOptions{})
 		if err := leader.create(0); err != nil {
@@ -448,7 +448,7 @@ func TestOpenRefusesACluster(t *testing.T) {
 // TestHostileBytes gives a leader what no peer sends.
 func TestHostileBytes(t *testing.T) {
 	formed(t, 3, func(w *world) {
-		l := w.byHost(w.nodes[0].log.Leader()).log
+		l := w.byHost(w.nodes[0].log.lastLeader()).log
 		me, peer := l.opts.HostID, hostN((int(l.opts.HostID[0]))%3)
 		message := func(m raftpb.Message) []byte {
 			p, err := m.Marshal()
