@@ -35,8 +35,8 @@
 //	0   8   creation time in microseconds, little-endian
 //	8       record
 //
-// DIR/state holds two copies of one image of at most 256 KiB, at 0 and at
-// 262144, written in place one after the other, so that neither a crash nor a
+// DIR/state holds two copies of one image of at most 128 KiB, at 0 and at
+// 131072, written in place one after the other, so that neither a crash nor a
 // full disk keeps it from being written and rot of one copy loses nothing.
 // Integers are little-endian:
 //

@@ -39,7 +39,7 @@ const (
 	minute = 60 * 1000 * 1000
 	// maxDrops bounds the list; beyond it those of a target become one of any
 	// table, and then all become one of any target.
-	maxDrops = 2048
+	maxDrops = 1024
 )
 
 var wholeRing = ring.Range{Start: ring.MinToken, End: ring.TokenFromOrdered(1<<64 - 1)}

@@ -24,10 +24,10 @@ const (
 	positionLen    = 36
 	dropLen        = 76
 	// imageSize is the room of each copy.
-	imageSize = 256 << 10
+	imageSize = 128 << 10
 	// maxPositions bounds the targets in an image; the positions of those that
 	// have nothing left in the store come last.
-	maxPositions = 2048
+	maxPositions = 1024
 )
 
 // image is what the state file says.

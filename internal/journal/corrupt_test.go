@@ -76,9 +76,12 @@ func TestFlipEveryBit(t *testing.T) {
 	b := bytes.Clone(whole)
 	told := 0
 	for at := range b {
+		if invariant.Enabled && at%5 != 0 {
+			continue // the race detector learns nothing from the others
+		}
 		for bit := range 8 {
 			if invariant.Enabled && bit != at%8 {
-				continue // the race detector learns nothing from the others
+				continue
 			}
 			b[at] ^= 1 << bit
 			put(t, fs, name, b)
@@ -99,6 +102,9 @@ func TestCutZeroSwap(t *testing.T) {
 	fs := vfs.NewMem()
 	name, whole := smallJournal(t, fs)
 	for n := range whole {
+		if invariant.Enabled && n%7 != 0 {
+			continue
+		}
 		put(t, fs, name, whole[:n])
 		s, err := inspect(fs)
 		if err := honest(s, err); err != nil {
@@ -114,6 +120,9 @@ func TestCutZeroSwap(t *testing.T) {
 			t.Fatalf("zeros at %d: %v", at, err)
 		}
 		for to := at + 64; to < len(whole); to += 64 {
+			if invariant.Enabled && to != at+512 {
+				continue
+			}
 			b := bytes.Clone(whole)
 			copy(b[at:at+64], whole[to:to+64])
 			copy(b[to:to+64], whole[at:at+64])

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/internal/vfs"
 )
@@ -162,11 +163,11 @@ func (r *crashRun) reopen(o Options) (*seen, error) {
 }
 
 func TestCrashAtEveryCall(t *testing.T) {
-	entries := 60
-	if testing.Short() {
-		entries = 25
+	entries, seeds := 60, uint64(3)
+	if testing.Short() || invariant.Enabled {
+		entries, seeds = 25, 1
 	}
-	for seed := range uint64(3) {
+	for seed := range seeds {
 		r, err := runCrashes(seed, entries, 0, 50, 100, -1)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
