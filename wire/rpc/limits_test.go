@@ -398,11 +398,13 @@ func TestLarge(t *testing.T) {
 			}
 			for _, body := range [][]byte{large, bytes.Repeat([]byte("text"), 1<<18), make([]byte, 1<<20), noise[:70000], noise[:32<<10], noise[:33]} {
 				m := rpc.Message{Op: wire.OpRead, Lane: lane, Body: body[:len(body)/2], Parts: [][]byte{body[len(body)/2:]}}
+				synctest.Wait() // until what was sent before is counted out
 				got, err := p.Call(ctx, &m)
 				if err != nil || !bytes.Equal(got, body) {
 					t.Errorf("lane %d: %d of %d bytes, %v", lane, len(got), len(body), err)
 				}
 			}
+			synctest.Wait()
 			if _, err := p.Call(ctx, &rpc.Message{Op: wire.OpRead, Lane: lane, Body: noise, Parts: [][]byte{{1}}}); !errors.Is(err, rpc.ErrTooLarge) {
 				t.Error(err)
 			}

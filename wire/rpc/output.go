@@ -150,7 +150,7 @@ func (c *conn) enqueue(f *frame, n int, stream uint32, k *call, bounded bool) er
 		own.B = f.appendTo(own.B, &h)
 	}
 	c.mu.Lock()
-	if err := c.admit(size, k, bounded); err != nil {
+	if err := c.admit(k, bounded); err != nil {
 		c.mu.Unlock()
 		if own != nil {
 			putBuffer(&outputPool, own)
@@ -185,11 +185,11 @@ func (c *conn) enqueue(f *frame, n int, stream uint32, k *call, bounded bool) er
 }
 
 // admit tells whether a frame may be queued. The mutex is held.
-func (c *conn) admit(size int, k *call, bounded bool) error {
+func (c *conn) admit(k *call, bounded bool) error {
 	switch {
 	case c.state == dead:
 		return c.cause
-	case bounded && c.out.bytes > 0 && c.out.bytes+size > c.e.cfg.Limits.QueueBytes,
+	case bounded && c.out.bytes >= c.e.cfg.Limits.QueueBytes,
 		k != nil && c.calls.count >= c.e.cfg.Limits.InFlight:
 		return ErrBacklog
 	}
