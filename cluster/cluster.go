@@ -80,6 +80,9 @@ type Replica interface {
 	// Truncate drops everything of the table written at or below the
 	// timestamp; replayed and late records at or below it are dropped too.
 	Truncate(ctx context.Context, table schema.TableID, epoch uint64, timestamp int64) error
+	// Truncated is the timestamp of the last Truncate of the table that is
+	// durable, 0 if there was none.
+	Truncated(table schema.TableID) int64
 	// SetPurgeBound allows tombstones of a range at or below the local time
 	// to be purged; never lowered.
 	SetPurgeBound(table schema.TableID, r mutation.PartitionRange, localTime uint32) error

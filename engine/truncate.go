@@ -9,6 +9,15 @@ import (
 	"github.com/ilion-db/ilion/schema"
 )
 
+// Truncated is when the table was last truncated, in microseconds as told to
+// Truncate, 0 if it never was.
+func (e *Engine) Truncated(id schema.TableID) int64 {
+	if t := e.manifest.State().Tables[id]; t != nil {
+		return t.TruncatedAt
+	}
+	return 0
+}
+
 // Truncate drops everything that was written to the table so far, whatever its
 // timestamps. It is durable when it returns, and no replay brings anything
 // back: the manifest keeps the log position that separates before and after.

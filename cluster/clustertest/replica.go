@@ -179,6 +179,9 @@ func replicaTruncate(t *testing.T, r cluster.Replica) {
 	if got := dump(t, r, &mutation.ReadCommand{Table: a}); got != "" {
 		t.Errorf("after truncation:\n%s", got)
 	}
+	if r.Truncated(a) != 100 || r.Truncated(b) != 0 {
+		t.Errorf("truncated at %d and %d", r.Truncated(a), r.Truncated(b))
+	}
 	if got := dump(t, r, &mutation.ReadCommand{Table: b}); got == "" {
 		t.Error("another table was truncated")
 	}

@@ -31,8 +31,9 @@ type Store struct {
 	// once or later.
 	Acknowledge func(done func())
 
-	mu     sync.Mutex // protects what follows
-	tables map[schema.TableID]map[string]*partition
+	mu        sync.Mutex // protects what follows
+	tables    map[schema.TableID]map[string]*partition
+	truncated map[schema.TableID]int64
 	// Applied counts records.
 	applied int
 }
@@ -186,14 +187,25 @@ func (s *Store) ReadDigest(ctx context.Context, cmd *mutation.ReadCommand) ([16]
 }
 
 // Truncate implements cluster.Replica.
-func (s *Store) Truncate(_ context.Context, table schema.TableID, _ uint64, _ int64) error {
+func (s *Store) Truncate(_ context.Context, table schema.TableID, _ uint64, at int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.tables[table] == nil {
 		return ErrUnknownTable
 	}
 	s.tables[table] = map[string]*partition{}
+	if s.truncated == nil {
+		s.truncated = map[schema.TableID]int64{}
+	}
+	s.truncated[table] = at
 	return nil
+}
+
+// Truncated implements cluster.Replica.
+func (s *Store) Truncated(table schema.TableID) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.truncated[table]
 }
 
 // SetPurgeBound implements cluster.Replica: nothing is ever purged.

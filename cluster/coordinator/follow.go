@@ -52,10 +52,10 @@ func wait(ctx context.Context, next <-chan struct{}) error {
 func (c *Cluster) start(s *metadata.State) error {
 	v := c.newView(s, nil)
 	for id, t := range v.tables {
-		if t.truncated == 0 {
+		def := s.Schema.TableByID(id)
+		if t.truncated == 0 || c.cfg.Replica.Truncated(id) >= def.TruncatedAt {
 			continue
 		}
-		def := s.Schema.TableByID(id)
 		if err := c.cfg.Replica.Truncate(c.ctx, id, t.truncated, def.TruncatedAt); err != nil {
 			return fmt.Errorf("coordinator: truncate %s.%s again: %w", def.Keyspace, def.Name, err)
 		}

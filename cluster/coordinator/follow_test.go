@@ -150,16 +150,18 @@ func TestStartTruncatesWhatWasTruncated(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	truncated := 0
-	f := bareFixture(t, func(c *Config) {
-		if err := c.Replica.ApplySchema(all.state.Schema); err != nil {
-			t.Fatal(err)
+	truncated, store := 0, &clustertest.Store{}
+	if err := store.ApplySchema(all.state.Schema); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		f := bareFixture(t, func(c *Config) {
+			c.Metadata = all.log()
+			c.Replica = countingStore{store, &truncated}
+		}, memberAt(0, "dc1", "r1"))
+		if truncated != 1 || f.Epoch() != all.state.Epoch {
+			t.Errorf("truncated %d times", truncated)
 		}
-		c.Metadata = all.log()
-		c.Replica = countingStore{c.Replica, &truncated}
-	}, memberAt(0, "dc1", "r1"))
-	if truncated != 1 || f.Epoch() != all.state.Epoch {
-		t.Errorf("truncated %d times", truncated)
 	}
 }
 

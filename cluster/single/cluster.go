@@ -63,9 +63,29 @@ func New(cfg Config) (*Cluster, error) {
 	}
 	c := &Cluster{replica: cfg.Replica, log: cfg.Log, stamper: cfg.Stamper, node: cfg.Node, turn: make(chan struct{}, 1)}
 	c.node.Local, c.node.Up = true, true
+	s := cfg.Log.Snapshot()
+	if err := c.truncateAgain(s); err != nil {
+		return nil, err
+	}
 	c.turn <- struct{}{}
-	c.publish(cfg.Log.Snapshot())
+	c.publish(s)
 	return c, nil
+}
+
+// truncateAgain does what a crash came before: a TRUNCATE that the log has and
+// the store has not.
+func (c *Cluster) truncateAgain(s *schema.Snapshot) error {
+	for _, ks := range s.Keyspaces {
+		for _, t := range ks.Tables {
+			if t.TruncatedAt == 0 || c.replica.Truncated(t.ID) >= t.TruncatedAt {
+				continue
+			}
+			if err := c.replica.Truncate(context.Background(), t.ID, s.Epoch, t.TruncatedAt); err != nil {
+				return fmt.Errorf("single: truncate %s.%s again: %w", ks.Name, t.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // TryWrite implements cluster.Cluster.

@@ -138,3 +138,27 @@ func TestStoreThatCannotFollowIsBroughtUpToDateFirst(t *testing.T) {
 		t.Fatal("a change got lost")
 	}
 }
+
+// A crash may come between a TRUNCATE in the log and in the store.
+func TestStartTruncatesWhatTheLogHas(t *testing.T) {
+	l, f := &clustertest.Log{}, &follower{}
+	ks := &schema.Keyspace{Name: clustertest.Keyspace, Replication: map[string]string{"class": schema.SimpleStrategy, "replication_factor": "1"}}
+	for _, change := range []schema.Change{
+		{Kind: schema.CreateKeyspace, Keyspace: ks},
+		{Kind: schema.CreateTable, Table: clustertest.Table("t", 1)},
+		{Kind: schema.Truncate, Table: &schema.Table{Keyspace: clustertest.Keyspace, Name: "t"}, TruncatedAt: 5},
+	} {
+		if _, err := l.Propose(context.Background(), change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Store.ApplySchema(l.Snapshot()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		open(t, f, l)
+	}
+	if len(f.calls) != 1 || f.calls[0] != "truncate" {
+		t.Errorf("calls %v", f.calls)
+	}
+}
