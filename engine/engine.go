@@ -122,7 +122,7 @@ func (e *Engine) writable() error {
 	if e.diskFull.Load() {
 		return ErrDiskFull
 	}
-	if e.memory.Used() >= e.memory.Limit() {
+	if e.memory.Used() >= e.memoryLimit() {
 		e.wakeFlush()
 		return mutation.ErrWouldBlock
 	}
@@ -131,6 +131,14 @@ func (e *Engine) writable() error {
 	}
 	return nil
 }
+
+// maxMemtables bounds the memtables, in bytes, whatever their share: one alone
+// can name 8,192 chunks (see package memtable), of at least 1 MiB but for the
+// first few.
+const maxMemtables = 6 << 30
+
+// memoryLimit is the memory of memtables at which writes wait.
+func (e *Engine) memoryLimit() int64 { return min(e.memory.Limit(), maxMemtables) }
 
 func wake(c chan struct{}) {
 	select {

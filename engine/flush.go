@@ -258,7 +258,7 @@ func (e *Engine) toFlush() *table {
 	t, active := e.largest()
 	// Memory of memtables that are flushed and still read is not freed by
 	// flushing others: without this a long read would make many tiny files.
-	if active < e.opts.MemtableSize/4 && used < e.memory.Limit() {
+	if active < e.opts.MemtableSize/4 && used < e.memoryLimit() {
 		return nil
 	}
 	return t

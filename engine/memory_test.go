@@ -307,3 +307,15 @@ func TestRowGrows(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestMemtablesOfLargeNode keeps memtables to what their references can name,
+// however much memory there is.
+func TestMemtablesOfLargeNode(t *testing.T) {
+	o := testOptions(t, vfs.NewMem(), "/d", 1)
+	o.Budget = mem.NewBudget(256 << 30)
+	e := mustOpen(t, o)
+	defer e.Close()
+	if s := e.Stats(); s.MemtableLimit > maxMemtables || e.opts.MemtableSize > maxMemtables*3/4 {
+		t.Errorf("memtables take %d, a flush starts at %d", s.MemtableLimit, e.opts.MemtableSize)
+	}
+}

@@ -74,7 +74,7 @@ func (o *Options) validate() error {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	// A flush has to start before the share is full: writes wait for it then.
-	share := o.Budget.Share(mem.Memtable).Limit()
+	share := min(o.Budget.Share(mem.Memtable).Limit(), maxMemtables)
 	if o.MemtableSize == 0 {
 		o.MemtableSize = share / 2
 	}

@@ -97,7 +97,7 @@ func (r *replayer) makeRoom() error {
 		return nil
 	}
 	if r.flush != nil {
-		if used < r.engine.memory.Limit() && len(r.flush) == 0 {
+		if used < r.engine.memoryLimit() && len(r.flush) == 0 {
 			return nil
 		}
 		if err := r.wait(); err != nil {

@@ -37,7 +37,7 @@ func (e *Engine) Stats() Stats {
 		Compactions: e.stats.compactions.Load(), CompactNanos: e.stats.compactNanos.Load(),
 		CompactedIn: e.stats.compactedIn.Load(), CompactedOut: e.stats.compactedOut.Load(),
 		ExpiredFiles:  e.stats.expiredOnly.Load(),
-		MemtableBytes: e.memory.Used(), MemtableLimit: e.memory.Limit(),
+		MemtableBytes: e.memory.Used(), MemtableLimit: e.memoryLimit(),
 		Log: e.log.Stats(), LogBytes: e.log.Size(), Cache: e.cache.Stats(), DiskFull: e.diskFull.Load(),
 	}
 	for _, t := range e.allTables() {
