@@ -325,3 +325,66 @@ func TestGoldenRaftFile(t *testing.T) {
 	}
 	golden(t, "testdata/raft.txt", hex.Dump(p))
 }
+
+// TestReplicatedEveryByteFlipped flips bits in all of a voter's files: state and
+// vote are the same, or the error says which file is damaged.
+func TestReplicatedEveryByteFlipped(t *testing.T) {
+	base := vfs.NewMem()
+	synctest.Test(t, func(t *testing.T) {
+		if err := aloneRun(base, func(int) {}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	open := func(fs vfs.FS) (*Replicated, error) {
+		o, m := testOptions(0), memberN(0)
+		o.Found = &m
+		return OpenReplicated(fs, dir, o)
+	}
+	good, err := open(base.CrashClone(vfs.CrashOptions{Keep: 100}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, hard := good.State(), good.core.hard
+	if err := good.Close(); err != nil {
+		t.Fatal(err)
+	}
+	names, err := base.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusals, spared := 0, 0
+	for _, n := range names {
+		name := dir + "/" + n
+		whole, err := vfs.ReadFile(base, name, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		everyBit(whole, func(at, bit int) {
+			if bit != at%8 || at%5 != 0 && !strings.Contains(name, "raft-") {
+				return // TestEveryBitFlipped has the other files
+			}
+			fs := base.CrashClone(vfs.CrashOptions{Keep: 100})
+			if err := vfs.WriteFileAtomic(fs, name, whole); err != nil {
+				t.Fatal(err)
+			}
+			l, err := open(fs)
+			if err != nil {
+				if !refused(err) || !strings.Contains(err.Error(), dir) {
+					t.Fatalf("%s, byte %d: %v", name, at, err)
+				}
+				refusals++
+				return
+			}
+			if s := l.State(); s.at != want.at || s.Schema.Version != want.Schema.Version || s.term != want.term || l.core.hard != hard {
+				t.Fatalf("%s, byte %d: %+v", name, at, s)
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			spared++
+		})
+	}
+	if refusals == 0 || spared == 0 {
+		t.Errorf("%d refused, %d spared", refusals, spared)
+	}
+}

@@ -102,13 +102,22 @@ type Replicated struct {
 	turn    chan struct{} // of capacity 1, full while this node proposes nothing
 	wake    chan struct{} // of capacity 1, for the puller
 
+	audience
+	lifetime
+}
+
+// audience is who hears and who waits.
+type audience struct {
 	mu          sync.Mutex // protects the following
 	subscribers []func(*State, Entry)
 	advanced    chan struct{} // closed and replaced whenever delivered grows
 	waiting     map[uint64]int
 	claims      map[[16]byte]uint64 // epochs that peers said to be at
 	diverged    bool
+}
 
+// lifetime begins with Start and ends with Close.
+type lifetime struct {
 	ready   chan struct{} // closed by Start
 	closing chan struct{}
 	closed  sync.Once
@@ -145,8 +154,8 @@ func OpenReplicated(fs vfs.FS, dir string, o ReplicatedOptions) (*Replicated, er
 		opts: o, clock: o.Clock, rand: o.Rand,
 		events: make(chan event, maxEvents), notices: make(chan notice, maxNotices),
 		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		advanced: make(chan struct{}), waiting: map[uint64]int{}, claims: map[[16]byte]uint64{},
-		ready: make(chan struct{}), closing: make(chan struct{}),
+		audience: audience{advanced: make(chan struct{}), waiting: map[uint64]int{}, claims: map[[16]byte]uint64{}},
+		lifetime: lifetime{ready: make(chan struct{}), closing: make(chan struct{})},
 	}
 	l.turn <- struct{}{}
 	if l.opts.Warn == nil {
