@@ -55,6 +55,52 @@ func (n *Node) registerMetrics() {
 	}
 }
 
+// registerRing shows what this node does with others; connections show their
+// own counters.
+func (n *network) registerRing() {
+	counter := func(name, help string, c *metrics.Counter) {
+		n.metrics.CounterFunc("ilion_coordinator_"+name+"_total", help, c.Value)
+	}
+	s := n.cluster.Stats()
+	counter("unavailable", "Writes refused because too few replicas were alive.", s.Unavailable)
+	counter("timeouts", "Writes answered as time-outs.", s.Timeouts)
+	counter("failures", "Writes answered as failures.", s.Failures)
+	counter("overloaded", "Writes refused because too many were in flight.", s.Overloaded)
+	counter("stale", "Writes planned again, since schema or owners had changed.", s.Stale)
+	counter("restamped", "Writes that met a newer stamp on a replica.", s.Newer)
+	counter("hints", "Records kept for replicas that did not answer.", s.Hints)
+	counter("hints_lost", "Records that could not be kept for replicas.", s.HintsLost)
+	counter("served", "Writes of other coordinators.", s.Served)
+	counter("refused", "Writes of other coordinators that were refused.", s.Refused)
+	gauge := func(name, help string, f func() int64) {
+		n.metrics.GaugeFunc("ilion_"+name, help, func() float64 { return float64(f()) })
+	}
+	gauge("coordinator_in_flight_bytes", "Writes that are being coordinated or served.", n.cluster.InFlight)
+	gauge("hints_pending", "Hints that wait for their targets.", func() (sum int64) {
+		for _, m := range n.log.State().Members {
+			records, _, _ := n.hints.Pending(m.HostID)
+			sum += records
+		}
+		return sum
+	})
+	gauge("hints_dropped", "Kinds of hints that will not be delivered, by table, target and span.", func() int64 { return int64(len(n.hints.Dropped())) })
+	gauge("batchlog_pending", "Logged batches of other coordinators that are not done.", func() int64 {
+		batches, _ := n.batches.Pending()
+		return int64(batches)
+	})
+	gauge("members", "Members of the cluster.", func() int64 { return int64(len(n.log.State().Members)) })
+	gauge("members_up", "Members that can be asked, this node included.", func() (up int64) {
+		t := n.cluster.Topology()
+		for i := range t.Nodes {
+			if n.cluster.Live(&t.Nodes[i]) {
+				up++
+			}
+		}
+		return up
+	})
+	gauge("clock_offset_microseconds", "How far the clock of another node is from this one's, the worst.", func() int64 { return n.skew.worst().Microseconds() })
+}
+
 // memoryUsed is what a share has in use. Some parts count for themselves and
 // not in their share.
 func (n *Node) memoryUsed(s *mem.Share) int64 {

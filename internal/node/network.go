@@ -17,7 +17,6 @@ import (
 	"github.com/ilion-db/ilion/cluster/metadata"
 	"github.com/ilion-db/ilion/cluster/peers"
 	"github.com/ilion-db/ilion/cluster/replicaread"
-	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
 )
@@ -52,9 +51,6 @@ type network struct {
 	running    sync.WaitGroup // goroutines that Node.closing ends
 }
 
-// maxKey bounds the file of the cluster's key in bytes.
-const maxKey = 64 << 10
-
 // openNetwork listens for other nodes. A port in use changes nothing on disk.
 func (n *Node) openNetwork() error {
 	if n.opts.Embedded {
@@ -65,16 +61,10 @@ func (n *Node) openNetwork() error {
 	net.events.turn = make(chan struct{}, 1)
 	net.events.turn <- struct{}{}
 	n.network = net
-	if c.ClusterKeyFile != "" {
-		var err error
-		if net.key, err = vfs.ReadFile(n.opts.FS, c.ClusterKeyFile, maxKey); err != nil {
-			return fmt.Errorf("cluster-key-file: %w", err)
-		}
-		if len(net.key) == 0 {
-			return fmt.Errorf("cluster-key-file: %s is empty", c.ClusterKeyFile)
-		}
-	}
 	var err error
+	if net.key, err = readKey(n.opts.FS, c.ClusterKeyFile); err != nil {
+		return err
+	}
 	if net.listener, err = n.listenOn(c.Internode(), c.InternodePort, "internode-port"); err != nil {
 		return err
 	}

@@ -188,6 +188,9 @@ func (r *testRing) must(i int, level ring.ConsistencyLevel, text string, values 
 	}
 }
 
+// pause lets virtual time go by.
+func (r *testRing) pause(d time.Duration) { time.Sleep(d) }
+
 // eventually repeats f until it succeeds, for two minutes of virtual time.
 func (r *testRing) eventually(f func() error) {
 	r.t.Helper()

@@ -91,6 +91,7 @@ func (n *Node) serve(ctx context.Context) error {
 		return nil
 	}
 	n.registerMetrics()
+	n.network.registerRing()
 	inFlight := n.budget.Share(mem.InFlight).Limit()
 	var err error
 	n.session, err = session.New(session.Config{
