@@ -88,6 +88,9 @@ func (m *Machine) Skewed() int64 { return m.skewed.Load() }
 // Address is the machine's address with a port.
 func (m *Machine) Address(port uint16) string { return (&Stack{machine: m.index}).Address(port) }
 
+// IP is the machine's address without a port.
+func (m *Machine) IP() string { return addressOf(m.index).String() }
+
 // Boot starts the machine, which must be down.
 func (m *Machine) Boot() *Environment {
 	m.mu.Lock()

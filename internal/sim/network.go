@@ -75,10 +75,11 @@ func (n *Network) Counts() NetworkCounts {
 	return n.counts
 }
 
-// addressOf is the address of a machine: 10.1.0.0 and its number plus one.
+// addressOf is the address of a machine: 127.1.0.0 and its number plus one, so
+// that a node does not mind to be there without passwords.
 func addressOf(machine int) netip.Addr {
 	at := machine + 1
-	return netip.AddrFrom4([4]byte{10, 1, byte(at >> 8), byte(at)})
+	return netip.AddrFrom4([4]byte{127, 1, byte(at >> 8), byte(at)})
 }
 
 // machineOf is its inverse.
@@ -88,7 +89,7 @@ func machineOf(a netip.Addr) (int, bool) {
 		return 0, false
 	}
 	v := b.As4()
-	return int(v[2])<<8 + int(v[3]) - 1, v[0] == 10 && v[1] == 1
+	return int(v[2])<<8 + int(v[3]) - 1, v[0] == 127 && v[1] == 1
 }
 
 // boot gives a machine a new network stack; c is the clock that its deadlines
