@@ -27,7 +27,7 @@ func (s *serving) admit() bool {
 	}
 	v := c.view.Load()
 	for v.closed(s.body.Records) {
-		if c.parking.add(s, v.epoch+1, s.r.Deadline()) {
+		if c.parking.add(s, v.epoch+1, s.limit()) {
 			return false
 		}
 		v = c.view.Load()

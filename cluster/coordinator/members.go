@@ -20,13 +20,12 @@ func (c *Cluster) member(host [16]byte) *member {
 // SetAlive tells what the failure detector says of a node. It does not block.
 func (c *Cluster) SetAlive(host [16]byte, alive bool) {
 	if c.member(host).alive.Swap(alive) != alive {
-		c.LivenessChanged()
+		c.livenessChanged()
 	}
 }
 
-// LivenessChanged makes the topology show which nodes are up, after a
-// connection came or went. It does not block.
-func (c *Cluster) LivenessChanged() {
+// livenessChanged makes the topology show which nodes are up. It does not block.
+func (c *Cluster) livenessChanged() {
 	if c.refreshing.CompareAndSwap(false, true) && !c.workers.submit((*refresh)(c)) {
 		c.refreshing.Store(false)
 	}

@@ -17,7 +17,7 @@ type waiter interface {
 type parkedRequest struct {
 	waiter
 	until    uint64
-	deadline int64 // clock.Mono nanoseconds, 0 for none
+	deadline int64 // clock.Mono nanoseconds
 }
 
 // parking holds requests that wait for an epoch, so that no goroutine does.
@@ -63,7 +63,7 @@ func (p *parking) reached(epoch uint64) {
 // expire gives up what has waited for too long.
 func (p *parking) expire(now int64) {
 	p.mu.Lock()
-	late := p.take(func(r *parkedRequest) bool { return r.deadline != 0 && r.deadline <= now })
+	late := p.take(func(r *parkedRequest) bool { return r.deadline <= now })
 	p.mu.Unlock()
 	for i := range late {
 		late[i].giveUp()

@@ -92,11 +92,19 @@ func (s *serving) proceed() {
 	c := s.c
 	if until := s.r.Epoch(); until > c.view.Load().epoch {
 		c.cfg.Metadata.Hear(s.r.From(), until)
-		if c.parking.add(s, until, s.r.Deadline()) {
+		if c.parking.add(s, until, s.limit()) {
 			return
 		}
 	}
 	s.try()
+}
+
+// limit is when a request that may have no deadline ends.
+func (s *serving) limit() int64 {
+	if d := s.r.Deadline(); d != 0 {
+		return d
+	}
+	return int64(s.c.cfg.Clock.Mono() + s.c.cfg.WriteTimeout)
 }
 
 // giveUp implements waiter.
@@ -125,7 +133,7 @@ func (s *serving) try() {
 
 // run implements task.
 func (s *serving) run() {
-	ctx, cancel := s.c.limited(s.r.Deadline())
+	ctx, cancel := s.c.limited(s.limit())
 	defer cancel()
 	tk := s.c.gate.enter(s.token())
 	defer s.c.gate.leave(tk)

@@ -67,13 +67,9 @@ func (p *workers) close() {
 
 var errDeadline = errors.New("coordinator: the deadline has passed")
 
-// limited returns a context that ends at a deadline, 0 for none, or when the
-// cluster closes.
+// limited returns a context that ends at a deadline or when the cluster closes.
 func (c *Cluster) limited(deadline int64) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(c.ctx)
-	if deadline == 0 {
-		return ctx, func() { cancel(nil) }
-	}
 	t := c.cfg.Clock.AfterFunc(time.Duration(deadline)-c.cfg.Clock.Mono(), func() { cancel(errDeadline) })
 	return ctx, func() {
 		t.Stop()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/cql/plan"
 	"github.com/ilion-db/ilion/schema"
@@ -26,6 +27,10 @@ func (p *Processor) change(ctx context.Context, c *call, pl *plan.Plan, again fu
 			return nil, err
 		}
 		_, err = p.cluster.Propose(ctx, change, check)
+		var behind *cluster.DisagreementError
+		if errors.As(err, &behind) {
+			c.warnings, err = append(c.warnings, behind.Error()), nil
+		}
 		if errors.Is(err, plan.ErrStale) {
 			if pl, err = again(); err != nil {
 				return nil, err
