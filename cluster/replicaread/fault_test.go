@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cluster/clustertest"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/clock"
@@ -224,6 +225,63 @@ func TestCorruptLocalReplica(t *testing.T) {
 		}
 		// Served to another node it is refused as what it is.
 		if got, err := n.read(1, n.command(), ring.All); !errors.Is(err, &native.Error{Code: native.CodeReadFailure}) {
+			t.Fatalf("%q, %v", got, err)
+		}
+	})
+}
+
+// TestDamagedTable: where the local replica would be enough, the read that meets
+// the damage fails, and those after it ask others until it is a while ago.
+func TestDamagedTable(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, nil)
+		n.everywhere(nil)
+		for i := range n.nodes {
+			n.apply(i, n.row(1, 1, "v"))
+		}
+		damage := fmt.Errorf("block 7: %w", mutation.ErrCorrupt)
+		n.nodes[0].store.BeforeRead = func(*mutation.ReadCommand, bool) error { return damage }
+		all := &mutation.ReadCommand{Table: n.table, Now: 100}
+		if _, err := n.read(0, all, ring.One); !errors.Is(err, mutation.ErrCorrupt) {
+			t.Fatal(err)
+		}
+		for _, cmd := range []*mutation.ReadCommand{all, n.command()} {
+			if got, err := n.read(0, cmd, ring.One); err != nil || !strings.Contains(got, `="v"`) {
+				t.Fatalf("%q, %v", got, err)
+			}
+		}
+		clock.Real.Sleep(damagedFor)
+		if ok, err := n.nodes[0].rd.local(all, ring.One); !ok || err != nil {
+			t.Error("the local replica is never asked alone again")
+		}
+	})
+}
+
+// TestNarrowedSections: a piece of the ring that few replicas hold together is
+// cut up when one of them fails.
+func TestNarrowedSections(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a", "a", "a"}, nil)
+		n.place(3, nil, []cluster.ReplicaSet{
+			{Range: ring.Range{Start: 100, End: -100}, Read: []int{1, 2, 3}},
+			{Range: ring.Range{Start: -100, End: 100}, Read: []int{2, 3, 4}},
+		})
+		key := mutation.Key{Token: -500, Key: []byte("low")}
+		for i := 1; i < 5; i++ {
+			if i < 4 {
+				n.apply(i, clustertest.Row(n.table, key, mutationtest.Clustering(0), 1, "low"))
+			}
+			if i > 1 {
+				n.apply(i, n.row(1, 1, "high"))
+			}
+		}
+		cmd := &mutation.ReadCommand{Table: n.table, Now: 100}
+		if _, err := n.read(0, cmd, ring.Quorum); err != nil || n.sends() != 2 {
+			t.Fatalf("%d requests, %v", n.sends(), err)
+		}
+		n.fault(2, fault{err: rpc.ErrPeerDown, delay: time.Millisecond})
+		got, err := n.read(0, cmd, ring.Quorum)
+		if err != nil || !strings.Contains(got, "low") || !strings.Contains(got, "high") {
 			t.Fatalf("%q, %v", got, err)
 		}
 	})

@@ -76,12 +76,13 @@ type Reader struct {
 	stats   stats
 	seed    atomic.Uint64
 
-	rounds sync.Pool // *round
-	scans  sync.Pool // *scan
-	serves sync.Pool // *serving
-	locals sync.Pool // *targets
-	peers  sync.Map  // schema.UUID to *peerLoad
-	tables sync.Map  // schema.TableID to *tableLatency
+	rounds  sync.Pool // *round
+	scans   sync.Pool // *scan
+	serves  sync.Pool // *serving
+	watches sync.Pool // *watched
+	damaged sync.Map  // schema.TableID to time.Duration of the clock's Mono
+	peers   sync.Map  // schema.UUID to *peerLoad
+	tables  sync.Map  // schema.TableID to *tableLatency
 }
 
 // New makes a Reader.
@@ -164,7 +165,11 @@ func (rd *Reader) Read(ctx context.Context, cmd *mutation.ReadCommand, level rin
 		return nil, err
 	}
 	if ok {
-		return rd.cfg.Replica.Read(ctx, cmd)
+		src, err := rd.cfg.Replica.Read(ctx, cmd)
+		if err != nil {
+			return nil, rd.judge(cmd.Table, err)
+		}
+		return rd.watch(src, cmd.Table), nil
 	}
 	s := rd.newScan(cmd, level)
 	s.ctx = ctx
@@ -187,7 +192,7 @@ func (rd *Reader) local(cmd *mutation.ReadCommand, level ring.ConsistencyLevel) 
 	if err != nil {
 		return false, err
 	}
-	if !oneEnough(top, p, level) {
+	if !oneEnough(top, p, level) || p.RF > 1 && rd.isDamaged(cmd.Table) {
 		return false, nil
 	}
 	if cmd.Keys != nil {

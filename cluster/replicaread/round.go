@@ -32,6 +32,9 @@ type round struct {
 	ready chan struct{}
 	async *scan
 	sec   section
+	// narrowed tells that parts of the section have more replicas than those
+	// that hold all of it.
+	narrowed bool
 
 	mu       sync.Mutex // protects what follows, until over
 	phase    phase

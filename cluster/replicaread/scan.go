@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -22,6 +23,9 @@ const (
 	// maxStale bounds how often a scan catches up.
 	maxStale = 16
 )
+
+// errLate is what a time-out matches.
+var errLate = &native.Error{Code: native.CodeReadTimeout}
 
 // scan is the source of what a command names, in pages that rounds fetch when
 // the reader comes to them. Rounds for the next sections run ahead, more of
@@ -65,6 +69,7 @@ func (rd *Reader) newScan(cmd *mutation.ReadCommand, level ring.ConsistencyLevel
 		s = &scan{rd: rd}
 	}
 	s.cmd, s.level, s.width, s.stale = cmd, level, 1, 0
+	s.carver.apart = false
 	if s.rows = cmd.Limit; cmd.Page > 0 && (s.rows == 0 || s.rows > cmd.Page) {
 		s.rows = cmd.Page
 	}
@@ -157,6 +162,7 @@ func (s *scan) start(r *round) error {
 	}
 	r.top, r.level = top, s.level
 	replicas := s.carver.carve(s.rd, top, p, s.level, &s.todo[len(s.todo)-1], &r.sec)
+	r.narrowed = s.carver.narrowed
 	timeout := s.rd.cfg.Timeout
 	if r.sec.ranged {
 		timeout = s.rd.cfg.RangeTimeout
@@ -207,6 +213,11 @@ func (s *scan) load(again bool) bool {
 		switch {
 		case errors.Is(r.err, errStale):
 			again = s.catchUp(r)
+		case r.err != nil && r.narrowed && !errors.Is(r.err, errLate):
+			// Each set of replicas for itself has more of them.
+			again, s.carver.apart = true, true
+			s.pushBack(r, nil)
+			r.release()
 		case r.err != nil:
 			s.err = r.err
 			r.release()

@@ -138,6 +138,9 @@ func (s *section) copyOf(o *section) {
 // carver splits sections where replicas change. It is reused.
 type carver struct {
 	common, next []int
+	// apart gives every set of replicas its own pieces; narrowed tells that the
+	// last piece has fewer replicas than its first range or key.
+	apart, narrowed bool
 }
 
 // carve takes the first piece off s that some replicas hold together, as many
@@ -145,6 +148,7 @@ type carver struct {
 func (c *carver) carve(rd *Reader, top *cluster.Topology, p *cluster.Placement, level ring.ConsistencyLevel, s, piece *section) []int {
 	piece.copyOf(s)
 	s.resume = wire.Position{}
+	c.narrowed = false
 	if !s.ranged {
 		c.common = append(c.common[:0], p.Replicas(s.keys[0].Token).Read...)
 		n := 1
@@ -208,7 +212,7 @@ func (c *carver) share(rd *Reader, top *cluster.Topology, p *cluster.Placement, 
 	switch {
 	case len(c.next) == len(c.common):
 		return true
-	case level == ring.EachQuorum:
+	case c.apart || level == ring.EachQuorum:
 		return false
 	}
 	local := top.Nodes[0].DC
@@ -227,6 +231,6 @@ func (c *carver) share(rd *Reader, top *cluster.Topology, p *cluster.Placement, 
 	if alive < need || need == 1 && slices.Contains(c.common, 0) && !slices.Contains(c.next, 0) {
 		return false
 	}
-	c.common, c.next = c.next, c.common
+	c.common, c.next, c.narrowed = c.next, c.common, true
 	return true
 }

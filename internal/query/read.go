@@ -170,13 +170,21 @@ func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []
 			return nil, exec.Result{}, context.Cause(ctx)
 		}
 	}
+	out, res, err := p.readPage(ctx, c, q, rd, buffer)
+	if errors.Is(err, mutation.ErrCorrupt) {
+		// A damaged replica is known by now: others are asked.
+		out, res, err = p.readPage(ctx, c, q, rd, buffer)
+	}
+	return out, res, cause(ctx, err)
+}
+
+func (p *Processor) readPage(ctx context.Context, c *call, q *plan.Query, rd *exec.Reader, buffer func() []byte) ([]byte, exec.Result, error) {
 	src, err := p.cluster.Read(ctx, &q.Command, c.level)
 	if err != nil {
-		return nil, exec.Result{}, cause(ctx, err)
+		return nil, exec.Result{}, err
 	}
 	defer src.Close()
-	out, res, err := rd.Page(q, src, buffer())
-	return out, res, cause(ctx, err)
+	return rd.Page(q, src, buffer())
 }
 
 // aggregationWarning has Cassandra's words.
