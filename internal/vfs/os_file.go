@@ -41,7 +41,7 @@ func (f *osFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
-	n, err := f.f.WriteAt(p, off) // loops over short writes and EINTR
+	n, err := writeBlocks(f.f, p, off, f.opts.Direct)
 	if err != nil {
 		return n, wrap("write", f.Name(), err)
 	}
@@ -51,6 +51,24 @@ func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
 		}
 	}
 	return n, nil
+}
+
+// writeBlocks writes p, and goes on after a short write of direct I/O from the
+// last whole block: os.File goes on where it ended, and what it then hears (that
+// the offset is not aligned) hides the cause, a full disk for instance.
+func writeBlocks(w io.WriterAt, p []byte, off int64, direct bool) (int, error) {
+	done, stuck := 0, false
+	for {
+		n, err := w.WriteAt(p[done:], off+int64(done)) // loops over short writes and EINTR
+		if err == nil || !direct || n%DirectAlign == 0 {
+			return done + n, err
+		}
+		whole := n &^ (DirectAlign - 1)
+		if done += whole; whole == 0 && stuck {
+			return done, err
+		}
+		stuck = whole == 0
+	}
 }
 
 func (f *osFile) Sync() error { return wrap("sync", f.Name(), f.f.Sync()) }

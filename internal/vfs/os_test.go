@@ -150,3 +150,40 @@ func TestLockOfDeadProcess(t *testing.T) {
 	must(t, err)
 	must(t, l.Close())
 }
+
+// shortWrites is a device that takes so many bytes more and, like one opened
+// for direct I/O, refuses what is not aligned.
+type shortWrites struct {
+	room, taken int
+}
+
+func (d *shortWrites) WriteAt(p []byte, off int64) (n int, err error) {
+	for len(p) > 0 {
+		if off%DirectAlign != 0 {
+			return n, syscall.EINVAL
+		}
+		m := min(len(p), d.room)
+		if m == 0 {
+			return n, syscall.ENOSPC
+		}
+		d.room -= m
+		d.taken += m
+		n, off, p = n+m, off+int64(m), p[m:]
+	}
+	return n, nil
+}
+
+// TestShortDirectWrite tells that the disk is full, not that an offset is odd.
+func TestShortDirectWrite(t *testing.T) {
+	p := make([]byte, 8*DirectAlign)
+	for room, want := range map[int]int{0: 0, 100: 0, DirectAlign: DirectAlign, 3*DirectAlign + 512: 3 * DirectAlign} {
+		d := &shortWrites{room: room}
+		n, err := writeBlocks(d, p, 0, true)
+		if n != want || !errors.Is(err, ErrNoSpace) {
+			t.Errorf("room for %d: %d bytes, %v", room, n, err)
+		}
+	}
+	if n, err := writeBlocks(&shortWrites{room: len(p)}, p, 0, true); n != len(p) || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
