@@ -125,13 +125,8 @@ func (n *Network) refuses(machine int) bool {
 	return false
 }
 
-// reachable tells whether two machines are up and can talk both ways. mu is
+// reachable tells whether two machines are on and can talk both ways. mu is
 // held.
 func (n *Network) reachable(a, b int) bool {
-	for _, m := range []int{a, b} {
-		if s := n.stacks[m]; s == nil || !s.up {
-			return false
-		}
-	}
-	return !n.condition(a, b).blocked && !n.condition(b, a).blocked
+	return n.power[a] && n.power[b] && !n.condition(a, b).blocked && !n.condition(b, a).blocked
 }

@@ -22,7 +22,8 @@ type Network struct {
 	seed  uint64
 
 	mu     sync.Mutex
-	stacks map[int]*Stack // by machine, the one of its present boot
+	stacks map[int]*Stack // by machine, the one of its last boot
+	power  map[int]bool   // of machines: what is on answers, if only with a reset
 	conns  []*conn        // that have not ended at both sides
 	faults []*Fault       // in force
 	port   uint16         // last one given
@@ -65,7 +66,7 @@ const (
 
 // newNetwork returns a network without machines.
 func newNetwork(c clock.Clock, seed uint64) *Network {
-	return &Network{clock: c, seed: seed, stacks: map[int]*Stack{}, links: map[[2]int]*pace{}, missed: map[int]int64{}, port: firstPort}
+	return &Network{clock: c, seed: seed, stacks: map[int]*Stack{}, power: map[int]bool{}, links: map[[2]int]*pace{}, missed: map[int]int64{}, port: firstPort}
 }
 
 // Counts returns the totals.
@@ -98,7 +99,7 @@ func (n *Network) boot(machine int, c clock.Clock) *Stack {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s := &Stack{n: n, machine: machine, clock: c, up: true, listeners: map[uint16]*listener{}}
-	n.stacks[machine] = s
+	n.stacks[machine], n.power[machine] = s, true
 	return s
 }
 
@@ -214,11 +215,10 @@ func (n *Network) remove(f *Fault) {
 	n.wakeAll()
 }
 
-// down tells whether nothing runs on a machine, and counts that somebody wanted
-// something of it. mu is held.
+// down tells whether nobody would answer on a machine, and counts that somebody
+// asked. mu is held.
 func (n *Network) down(machine int) bool {
-	s := n.stacks[machine]
-	if s != nil && s.up {
+	if n.power[machine] {
 		return false
 	}
 	n.missed[machine]++

@@ -238,6 +238,9 @@ func TestKillAndCrash(t *testing.T) {
 		if _, err := near.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 			t.Fatalf("the peer's process is dead: %v", err)
 		}
+		if _, err := env[0].Transport.Dial(context.Background(), w.Machines[1].Address(7000)); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Fatalf("a machine without the process: %v", err)
+		}
 		env[1] = w.Machines[1].Boot()
 		near, far := connect(t, env[0], env[1])
 		f, err := env[1].FS.Create("/f", vfs.OpenOptions{})

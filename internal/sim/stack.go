@@ -108,11 +108,14 @@ func (s *Stack) connect(number uint64, at netip.AddrPort, to int) (_ net.Conn, a
 		return nil, false, fmt.Errorf("sim: dial %s: %w", at, syscall.ENETDOWN)
 	}
 	peer := n.stacks[to]
-	if peer == nil || !peer.up || n.blocked(to, s.machine) {
+	if n.down(to) || n.blocked(to, s.machine) {
 		return nil, true, nil
 	}
 	l := peer.listeners[at.Port()]
-	if l == nil || n.refuses(to) {
+	if l == nil || !peer.up || n.refuses(to) {
+		if !peer.up {
+			n.missed[to]++
+		}
 		n.counts.Refused++
 		return nil, false, fmt.Errorf("sim: dial %s: %w", at, syscall.ECONNREFUSED)
 	}
@@ -139,6 +142,7 @@ func (s *Stack) end(silent bool) (open int) {
 	n := s.n
 	n.mu.Lock()
 	s.up = false
+	n.power[s.machine] = !silent
 	var listeners []*listener
 	for _, l := range s.listeners {
 		listeners = append(listeners, l)
