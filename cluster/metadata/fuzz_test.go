@@ -79,6 +79,7 @@ func FuzzSealed(f *testing.F) {
 	}
 	f.Add(appendSnapshot(nil, &State{Schema: s, Members: []Member{{DC: "a", Rack: "r", Tokens: []ring.Token{1, -1}}}}))
 	f.Add(appendIdentity(nil, &Identity{ClusterName: "c", FormatLevel: 1}))
+	f.Add(appendSnapshot(nil, everyState(f)))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		p = sealed(p)
 		if s, err := readSnapshot("f", p); err == nil {
