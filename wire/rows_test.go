@@ -74,7 +74,7 @@ func newPages(fetch func(*wire.Position) ([]byte, bool, wire.Position), reverse 
 // TestRows wants a decoded source to yield what was encoded, in one piece and
 // cut anywhere.
 func TestRows(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(25) {
 		g := mutationtest.NewGen(seed)
 		m := mutationtest.NewModel(g.Records(1 + g.R.IntN(30))...)
 		for _, reverse := range []bool{false, true} {
@@ -115,7 +115,7 @@ func TestRowsSkip(t *testing.T) {
 
 // TestRowsSeek compares seeks in a stream with those in the model.
 func TestRowsSeek(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(10) {
 		g := mutationtest.NewGen(seed)
 		m := mutationtest.NewModel(g.Records(25)...)
 		for _, reverse := range []bool{false, true} {
@@ -141,7 +141,7 @@ func TestRowsSeek(t *testing.T) {
 // TestRowsChange writes between one page and the next: boundaries must still
 // tell what is open, and nothing may be yielded twice or out of order.
 func TestRowsChange(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(100) {
 		g := mutationtest.NewGen(seed)
 		m := mutationtest.NewModel(g.Records(20)...)
 		reverse := seed%2 == 1

@@ -19,8 +19,9 @@ const (
 	firstBuffer = 4 << 10
 	// compressSize is the size from which bodies on the bulk lane are compressed.
 	compressSize = 4 << 10
-	// writeSize bounds one write, so that the progress of a large one is seen.
-	writeSize = 1 << 20
+	// writeSize bounds one write, so that the progress of a large one is seen: a
+	// sign of life.
+	writeSize = 64 << 10
 )
 
 // output is what waits to be written. The connection's mutex protects it.

@@ -32,8 +32,9 @@ type pulse struct {
 	received uint64
 	quiet    int // ticks without input
 	written  uint64
-	stuck    int // ticks inside of one write
-	idle     int // ticks without a packet to send
+	stuck    int  // ticks inside of one write
+	blocked  bool // in a write at the last tick
+	idle     int  // ticks without a packet to send
 }
 
 // sweep is the goroutine that looks after all connections.
@@ -64,11 +65,16 @@ func (c *conn) tick() {
 	} else {
 		p.quiet++
 	}
-	if now := c.written.Load(); now != p.written || !c.inWrite.Load() {
-		p.written, p.stuck = now, 0
-	} else {
+	blocked := c.inWrite.Load()
+	switch now := c.written.Load(); {
+	case now != p.written:
+		if p.written, p.stuck = now, 0; p.blocked {
+			p.quiet = 0 // a write that had to wait went on: the other side reads
+		}
+	case blocked:
 		p.stuck++
 	}
+	p.blocked = blocked
 	if p.idle++; c.sent.Swap(false) {
 		p.idle = 0
 	}
