@@ -179,7 +179,7 @@ func TestShortDirectWrite(t *testing.T) {
 	for room, want := range map[int]int{0: 0, 100: 0, DirectAlign: DirectAlign, 3*DirectAlign + 512: 3 * DirectAlign} {
 		d := &shortWrites{room: room}
 		n, err := writeBlocks(d, p, 0, true)
-		if n != want || !errors.Is(err, ErrNoSpace) {
+		if n != want || !errors.Is(wrap("write", "f", err), ErrNoSpace) {
 			t.Errorf("room for %d: %d bytes, %v", room, n, err)
 		}
 	}
