@@ -17,9 +17,9 @@ import (
 // TestModel writes random records to random replicas, enough of them for a
 // quorum, and compares random reads at QUORUM with a model of all records.
 func TestModel(t *testing.T) {
-	seeds := 80
+	seeds := 30
 	if testing.Short() {
-		seeds = 15
+		seeds = 8
 	}
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
