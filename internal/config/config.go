@@ -39,7 +39,7 @@ type Config struct {
 	RangeTimeout        time.Duration // a page of a range of partitions waits so long for replicas
 	WriteTimeout        time.Duration // a write waits so long for replicas
 	HintWindow          time.Duration // writes for a node that is down are kept so long
-	HintSpace           int64         // bytes of disk that they may take, for each such node
+	HintSpace           int64         // bytes of disk that they may take
 }
 
 // Default returns the configuration of `ilion serve` without any flag.
@@ -129,7 +129,7 @@ func Settings() []*Setting {
 		duration("range-request-timeout", "`time` that a page of a range waits for replicas", func(c *Config) *time.Duration { return &c.RangeTimeout }),
 		duration("write-request-timeout", "`time` that a write waits for replicas", func(c *Config) *time.Duration { return &c.WriteTimeout }),
 		duration("max-hint-window", "`time` that writes are kept for a node that is down", func(c *Config) *time.Duration { return &c.HintWindow }),
-		size("max-hints-size", "`size` on disk of the writes kept for one node that is down", func(c *Config) *int64 { return &c.HintSpace }),
+		size("max-hints-size", "`size` on disk of the writes kept for nodes that are down", func(c *Config) *int64 { return &c.HintSpace }),
 	}
 }
 
