@@ -199,6 +199,7 @@ func (l *Replicated) submit(ctx context.Context, c *command, data []byte) (answe
 			a, err = l.forward(ctx, to, data)
 		}
 		if err == nil && a.code == answerDecided {
+			l.leader.Store(&to) // or it knows who is
 			return a, nil
 		}
 		sent = sent || err != nil || a.code == answerRetry
