@@ -52,11 +52,12 @@
 // # Bounds
 //
 // 4,096 members, 512 packets of 8 KiB waiting, 8 streams at a time of which
-// 16 MiB are read. Without keys, a packet that is not of the kinds that a node
-// sends unasked is dropped before memberlist sees it: compressed ones above all,
-// which could grow a thousand times. A node tells a new epoch or load at most
-// once a second, and in a large ring every 10 ms for each member, so that a
-// storm of schema changes does not become one of packets.
+// 16 MiB are read, each of at most 8,192 members, the dead too. Without keys, a
+// packet or stream that is not of the kinds that a node sends is dropped before
+// memberlist sees it: compressed ones above all, which could grow a thousand
+// times. A node tells a new epoch or load at most once a second, and in a large
+// ring every 10 ms for each member, so that a storm of schema changes does not
+// become one of packets.
 //
 // # Concurrency
 //

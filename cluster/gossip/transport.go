@@ -181,23 +181,56 @@ func (t *transport) Shutdown() error {
 	return nil
 }
 
-// stream is a connection of which a bounded number of bytes is read.
+// stream is a connection of which a bounded number of bytes is read, once its
+// beginning has been looked at. One goroutine at a time reads it.
 type stream struct {
 	net.Conn
 	t     *transport
 	left  int
-	taken bool // the other side opened it
+	head  []byte // read and not yet handed on
+	known bool   // the beginning is one that nodes send
+	taken bool   // the other side opened it
 	once  sync.Once
 }
 
 // Read implements net.Conn.
 func (s *stream) Read(p []byte) (int, error) {
+	if !s.known {
+		if err := s.begin(); err != nil {
+			return 0, err
+		}
+	}
+	if len(s.head) > 0 {
+		n := copy(p, s.head)
+		s.head = s.head[n:]
+		return n, nil
+	}
 	if s.left == 0 {
 		return 0, fmt.Errorf("gossip: a stream of more than %d bytes: %w", maxStream, io.ErrUnexpectedEOF)
 	}
 	n, err := s.Conn.Read(p[:min(len(p), s.left)])
 	s.left -= n
 	return n, err
+}
+
+// begin reads the head of the stream and checks it.
+func (s *stream) begin() error {
+	head := make([]byte, 0, maxHead)
+	for len(head) < maxHead {
+		n, err := s.Conn.Read(head[len(head):maxHead])
+		head = head[:len(head)+n]
+		switch bad := checkHead(head, s.taken, s.t.label, s.t.sealed); {
+		case bad == nil:
+			s.head, s.known = head, true
+			return nil
+		case !errors.Is(bad, errShort):
+			s.t.refuse("stream", s.RemoteAddr().String(), bad)
+			return bad
+		case err != nil:
+			return err
+		}
+	}
+	return errShort
 }
 
 // Close implements net.Conn.

@@ -31,7 +31,7 @@ while read -r pkg name; do
 	fi
 	count=$n
 	case "$pkg $name" in
-	*"internal/query FuzzStatements" | *"internal/session FuzzConnection") count=$((n / 50 + 1)) ;;
+	*"internal/query FuzzStatements" | *"internal/session FuzzConnection" | *"cluster/gossip FuzzPacket" | *"cluster/gossip FuzzStream") count=$((n / 50 + 1)) ;;
 	esac
 	begin=$(date +%s)
 	result=ok
