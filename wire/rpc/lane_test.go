@@ -286,10 +286,8 @@ func TestPackets(t *testing.T) {
 				t.Errorf("%d connections are open", open)
 			}
 		}
-		// To nobody: lost.
-		if err := a.SendPacket("127.0.0.9:1", []byte("x")); err != nil {
-			t.Error(err)
-		}
+		// To nobody: lost, whether or not that is known at once.
+		_ = a.SendPacket("127.0.0.9:1", []byte("x"))
 		synctest.Wait()
 	})
 }
