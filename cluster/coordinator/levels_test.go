@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/wire"
@@ -121,6 +122,56 @@ func TestLevelsAndWhatIsWrong(t *testing.T) {
 	}
 }
 
+// cassandra is the answer to a write with three replicas by the rules of a
+// Cassandra: too few alive are told before anything is sent; a failure is told
+// if those that did not fail, dead ones included, are fewer than needed, and
+// else a time-out; ANY is content with a hint.
+func cassandra(level ring.ConsistencyLevel, dead, failing, slow int) answer {
+	const replicas = 3
+	need := map[ring.ConsistencyLevel]int{
+		ring.Any: 1, ring.One: 1, ring.LocalOne: 1, ring.Two: 2, ring.Three: 3, ring.Quorum: 2, ring.LocalQuorum: 2, ring.EachQuorum: 2, ring.All: 3,
+	}[level]
+	acks := replicas - dead - failing - slow
+	switch {
+	case level == ring.Any || acks >= need:
+		return answer{code: success}
+	case replicas-dead < need:
+		return answer{native.CodeUnavailable, replicas - dead, need}
+	case need+failing > replicas:
+		return answer{native.CodeWriteFailure, acks, need}
+	}
+	return answer{native.CodeWriteTimeout, acks, need}
+}
+
+func TestEveryLevelAndEverythingWrong(t *testing.T) {
+	for _, c := range three {
+		want := c.want
+		if got := cassandra(c.level, c.dead, c.failing, c.slow); got != want {
+			t.Errorf("the rules say %+v, the table %+v for %+v", got, want, c)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		f := fourNodes(t, simple("3"))
+		for level := ring.Any; level <= ring.LocalOne; level++ {
+			for i := 0; i < 64 && !level.IsSerial(); i++ {
+				dead, failing, slow := i&3, i>>2&3, i>>4
+				if dead+failing+slow > 3 {
+					continue
+				}
+				for _, p := range f.peers {
+					p.set(good)
+				}
+				f.spoil(dead, failing, slow)
+				got := answerOf(f.write(level, f.row(f.key, 1)))
+				if want := cassandra(level, dead, failing, slow); got != want {
+					t.Errorf("%v, %d dead, %d failing, %d slow: got %+v, want %+v", level, dead, failing, slow, got, want)
+				}
+				f.settle()
+			}
+		}
+	})
+}
+
 // spoil makes replicas of f.key not answer as they should.
 func (f *fixture) spoil(dead_, failing_, slow_ int) {
 	for _, n := range f.replicas(f.key) {
@@ -184,6 +235,29 @@ func TestAnyIsAcknowledgedWhenTheHintIsDurable(t *testing.T) {
 		if err := <-o.ch; err != nil {
 			t.Fatal(err)
 		}
+		f.settle()
+	})
+}
+
+func TestAnyWaitsForTheHintsOfFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fourNodes(t, simple("3"))
+		f.spoil(0, 3, 0)
+		f.hints.hold = true
+		o := newOutcome()
+		if err := f.start(ring.Any, o, f.row(f.key, 1)); err != nil {
+			t.Fatal(err)
+		}
+		<-clock.Real.After(clockStep)
+		if o.calls.Load() != 0 {
+			t.Fatal("answered before a hint is durable")
+		}
+		f.hints.wait[0].Complete(errors.New("rot"))
+		f.hints.wait[1].Complete(nil)
+		if err := <-o.ch; err != nil {
+			t.Fatal(err)
+		}
+		f.hints.wait[2].Complete(nil)
 		f.settle()
 	})
 }

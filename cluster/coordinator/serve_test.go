@@ -269,3 +269,89 @@ func TestTruncateDropsWhatIsOlder(t *testing.T) {
 		t.Errorf("a hint from after: %v, %d records", got, f.store.Applied()-before)
 	}
 }
+
+func TestServingIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := bareFixture(t, func(c *Config) { c.MaxBytes, c.Workers = 100*writeOverhead, 1 }, memberAt(0, "dc1", "r1"), memberAt(1, "dc1", "r1"))
+		f.create(simple("2"))
+		// What waits for an epoch holds its bytes; what is over the bound is
+		// refused at once.
+		var asked []*asking
+		for range 200 {
+			a := f.asks(f.row(f.key, 1))
+			a.epoch++
+			f.serve(a)
+			asked = append(asked, a)
+		}
+		refused := 0
+		for _, a := range asked {
+			if a.answered() && a.code(t) == wire.CodeOverloaded {
+				refused++
+			}
+		}
+		if refused < 100 || refused == 200 {
+			t.Errorf("%d of 200 refused", refused)
+		}
+		f.settle()
+		for _, a := range asked {
+			if got := a.code(t); got != wire.CodeOverloaded && got != wire.CodeBehind {
+				t.Fatal(got)
+			}
+		}
+	})
+}
+
+func TestOneWorkerAndAFullQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := bareFixture(t, func(c *Config) { c.Workers = 1 }, memberAt(0, "dc1", "r1"), memberAt(1, "dc1", "r1"))
+		f.create(simple("2"))
+		let := make(chan struct{})
+		f.store.BeforeApply = func(_ []mutation.Record, try bool) error {
+			if try {
+				return mutation.ErrWouldBlock
+			}
+			<-let
+			return nil
+		}
+		var asked []*asking
+		for range queuePerWorker + 10 {
+			a := f.asks(f.row(f.key, 1))
+			f.serve(a)
+			asked = append(asked, a)
+		}
+		synctest.Wait()
+		close(let)
+		synctest.Wait()
+		codes := map[wire.Code]int{}
+		for _, a := range asked {
+			codes[a.code(t)]++
+		}
+		if codes[0] < queuePerWorker || codes[wire.CodeOverloaded] == 0 || codes[0]+codes[wire.CodeOverloaded] != len(asked) {
+			t.Errorf("%v", codes)
+		}
+	})
+}
+
+func TestParkingIsBounded(t *testing.T) {
+	var p parking
+	gaveUp := 0
+	for range maxParked + 5 {
+		if !p.add(quitter{&gaveUp}, 1, 10) {
+			t.Fatal("not taken")
+		}
+	}
+	if gaveUp != 5 {
+		t.Errorf("%d gave up", gaveUp)
+	}
+	if p.expire(9); gaveUp != 5 {
+		t.Error("expired too early")
+	}
+	if p.expire(10); gaveUp != maxParked+5 || len(p.list) != 0 {
+		t.Errorf("%d gave up", gaveUp)
+	}
+}
+
+type quitter struct{ n *int }
+
+func (q quitter) proceed() {}
+func (q quitter) giveUp()  { *q.n++ }

@@ -196,13 +196,15 @@ func (w *write) decide() (cluster.Completer, error) {
 	if w.answered {
 		return nil, nil
 	}
-	met, possible := true, true
+	met, left := true, 0
 	for i := range w.counts {
-		n, need := &w.counts[i], w.need.groups[i].need
-		met = met && n.acks >= need
-		possible = possible && n.acks+n.left >= need
+		n := &w.counts[i]
+		met = met && n.acks >= w.need.groups[i].need
+		left += n.left
 	}
-	if !met && possible {
+	// While replicas have yet to answer, only failures are told: what else is
+	// wrong may still become one, and at ANY hints make up for it.
+	if !met && left > 0 && (w.level == ring.Any || !w.failing()) {
 		return nil, nil
 	}
 	w.answered = true
@@ -212,22 +214,31 @@ func (w *write) decide() (cluster.Completer, error) {
 	return w.done, w.verdict()
 }
 
-// verdict is the error of a write whose level was not met: a failure if so many
-// replicas said no that the others cannot be enough, else a time-out, whether
-// the deadline has passed or nothing more can come. mu is held.
+// failing tells whether so many replicas said no that the others, those that
+// are dead included, cannot be enough. mu is held.
+func (w *write) failing() bool {
+	for i := range w.counts {
+		if n := &w.counts[i]; w.need.groups[i].need+n.failures > n.total {
+			return true
+		}
+	}
+	return false
+}
+
+// verdict is the error of a write whose level was not met: a failure, or a
+// time-out, whether the deadline has passed or nothing more can come. mu is
+// held.
 func (w *write) verdict() error {
 	cl := native.Consistency(w.level)
 	if w.need == nil { // no replica was asked in this attempt
 		w.c.stats.Timeouts.Inc()
 		return native.WriteTimeout(cl, 0, w.level.BlockFor(1), w.kind)
 	}
-	received, failures := 0, false
+	received := 0
 	for i := range w.counts {
-		n := &w.counts[i]
-		received += n.acks
-		failures = failures || w.need.groups[i].need+n.failures > n.total
+		received += w.counts[i].acks
 	}
-	if !failures {
+	if !w.failing() {
 		w.c.stats.Timeouts.Inc()
 		// More answers than one data centre needs do not make up for another.
 		return native.WriteTimeout(cl, min(received, w.need.blockFor-1), w.need.blockFor, w.kind)
