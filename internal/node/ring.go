@@ -15,15 +15,16 @@ import (
 	"github.com/ilion-db/ilion/cluster/metadata"
 	"github.com/ilion-db/ilion/cluster/replicaread"
 	"github.com/ilion-db/ilion/internal/mem"
+	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/wire/rpc"
 )
 
-// openCluster puts the ring's plug over the store.
-func (n *network) openCluster(opened *metadata.State) (err error) {
+// openStores opens what this node keeps for others, whose randomness is src.
+func (n *network) openStores(src *rand.Source) (err error) {
 	c := &n.opts.Config
 	n.hints, err = hints.Open(hints.Options{
-		FS: n.opts.FS, Dir: c.DataDir + "/hints", Clock: n.opts.Clock, Rand: n.opts.Rand.Split(),
+		FS: n.opts.FS, Dir: c.DataDir + "/hints", Clock: n.opts.Clock, Rand: src,
 		MaxAge: c.HintWindow, MaxBytes: c.HintSpace, Log: n.Node.log,
 	})
 	if err != nil {
@@ -35,6 +36,12 @@ func (n *network) openCluster(opened *metadata.State) (err error) {
 	if err != nil {
 		return fmt.Errorf("batchlog: %w", err)
 	}
+	return nil
+}
+
+// openCluster puts the ring's plug over the store.
+func (n *network) openCluster(opened *metadata.State) (err error) {
+	c := &n.opts.Config
 	log := &pinnedLog{Replicated: n.log}
 	log.state.Store(opened)
 	n.reader, err = replicaread.New(replicaread.Config{

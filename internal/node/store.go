@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -25,9 +26,14 @@ func (n *Node) openEngine(context.Context) error {
 	c := &n.opts.Config
 	var opened *metadata.State
 	follows := n.meta.Snapshot()
+	stores := make(chan error, 1) // opened beside the engine: each waits for the disk
 	if n.network != nil {
 		opened = n.network.log.State()
 		follows = opened.Schema
+		src := n.opts.Rand.Split()
+		go func() { stores <- n.network.openStores(src) }()
+	} else {
+		stores <- nil
 	}
 	var err error
 	n.engine, err = engine.Open(engine.Options{
@@ -37,7 +43,7 @@ func (n *Node) openEngine(context.Context) error {
 		SegmentSize: int(c.CommitlogSegment), LogSize: c.CommitlogTotal, SetAside: c.SetAside,
 		Access: accessModes[c.DiskAccessMode], HostID: n.identity.HostID,
 	})
-	if err != nil {
+	if err = errors.Join(err, <-stores); err != nil {
 		return err
 	}
 	n.startStamper()
