@@ -389,7 +389,7 @@ func (d *differ) content(clustering, row []byte) ([16]byte, error) {
 	return d.digest.Sum(), err
 }
 
-// flush makes the record of a partition that lacks something.
+// flush makes the records of a partition that lacks something.
 func (d *differ) flush(p *mutation.Partition) {
 	if !d.partition && len(d.changes) == 0 {
 		return
@@ -397,17 +397,26 @@ func (d *differ) flush(p *mutation.Partition) {
 	if d.partition {
 		d.newest = max(d.newest, p.Deletion.Timestamp)
 	}
-	d.build.Begin(nil, mutation.Header{
+	head := mutation.Header{
 		Table: d.table, Epoch: d.epoch, Timestamp: d.newest, Token: p.Token, Key: p.Key, Origin: mutation.FromReadRepair,
-	})
+	}
+	d.build.Begin(nil, head)
 	if d.partition {
 		d.build.DeletePartition(p.Deletion)
 	}
 	for i := range d.changes {
+		// Rows need not arrive together, and a record has its bound.
+		if d.build.Len()+len(d.changes[i].row) > maxRepair && !d.build.Empty() {
+			d.records = append(d.records, d.build.Finish())
+			d.build.Begin(nil, head)
+		}
 		d.encode(&d.changes[i])
 	}
 	d.records = append(d.records, d.build.Finish())
 }
+
+// maxRepair is about how long a record of several rows may become, in bytes.
+const maxRepair = 1 << 20
 
 func (d *differ) encode(c *change) {
 	if c.row == nil {

@@ -21,10 +21,32 @@ type store struct {
 // defaultBytes bounds a page that names no bound.
 const defaultBytes = 1 << 20
 
+// maxPage is the longest page in bytes that fits into an answer.
+const maxPage = wire.MaxBody - 128<<10
+
 // read makes the page that c asks for. With try it answers
 // mutation.ErrWouldBlock instead of waiting. It holds nothing of the replica
 // when it returns.
 func (s *store) read(ctx context.Context, rd *Reader, c *wire.Read, try bool) error {
+	limits := wire.Limits{Bytes: c.Bytes, Rows: c.Limit, PerPartition: c.PerPartitionLimit, Now: c.Now, Reverse: c.Reverse}
+	if limits.Bytes <= 0 || limits.Bytes > maxPage/2 {
+		limits.Bytes = defaultBytes
+	}
+	if c.Distinct {
+		limits.PerPartition = 1
+	}
+	for {
+		err := s.page(ctx, rd, c, limits, try)
+		if err != nil || len(s.body) <= maxPage || limits.Bytes == 1 {
+			return err
+		}
+		// The last row alone is nearly as long as an answer may be: it is to be
+		// the first one of a later page.
+		limits.Bytes = max(limits.Bytes/2, 1)
+	}
+}
+
+func (s *store) page(ctx context.Context, rd *Reader, c *wire.Read, limits wire.Limits, try bool) error {
 	var src mutation.Source
 	var err error
 	if try {
@@ -38,15 +60,7 @@ func (s *store) read(ctx context.Context, rd *Reader, c *wire.Read, try bool) er
 	defer src.Close()
 	s.sel.init(src, &c.ReadCommand)
 	defer s.sel.Close()
-	limits := wire.Limits{Bytes: c.Bytes, Rows: c.Limit, PerPartition: c.PerPartitionLimit, Now: c.Now, Reverse: c.Reverse}
-	if limits.Bytes <= 0 || limits.Bytes > wire.MaxBody/2 {
-		limits.Bytes = defaultBytes
-	}
-	if c.Distinct {
-		limits.PerPartition = 1
-	}
-	s.reply = wire.ReadReply{}
-	s.body = s.body[:0]
+	s.reply, s.body = wire.ReadReply{}, s.body[:0]
 	if c.Digest {
 		return s.readDigest(c, limits)
 	}
