@@ -290,6 +290,14 @@ func (k *keeping) Add(host [16]byte, _ int64, r mutation.Record, done mutation.C
 	return nil
 }
 
+// complete tells the outcome of the i-th hint that was held.
+func (k *keeping) complete(i int, err error) {
+	k.mu.Lock()
+	done := k.wait[i]
+	k.mu.Unlock()
+	done.Complete(err)
+}
+
 func (k *keeping) hosts() (out [][16]byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

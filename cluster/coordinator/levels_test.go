@@ -231,7 +231,7 @@ func TestAnyIsAcknowledgedWhenTheHintIsDurable(t *testing.T) {
 		if o.calls.Load() != 0 {
 			t.Fatal("acknowledged before the hint is durable")
 		}
-		f.hints.wait[0].Complete(nil)
+		f.hints.complete(0, nil)
 		if err := <-o.ch; err != nil {
 			t.Fatal(err)
 		}
@@ -252,12 +252,12 @@ func TestAnyWaitsForTheHintsOfFailures(t *testing.T) {
 		if o.calls.Load() != 0 {
 			t.Fatal("answered before a hint is durable")
 		}
-		f.hints.wait[0].Complete(errors.New("rot"))
-		f.hints.wait[1].Complete(nil)
+		f.hints.complete(0, errors.New("rot"))
+		f.hints.complete(1, nil)
 		if err := <-o.ch; err != nil {
 			t.Fatal(err)
 		}
-		f.hints.wait[2].Complete(nil)
+		f.hints.complete(2, nil)
 		f.settle()
 	})
 }

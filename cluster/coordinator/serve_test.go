@@ -305,6 +305,7 @@ func TestOneWorkerAndAFullQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := bareFixture(t, func(c *Config) { c.Workers = 1 }, memberAt(0, "dc1", "r1"), memberAt(1, "dc1", "r1"))
 		f.create(simple("2"))
+		synctest.Wait() // nothing else is in the queue
 		let := make(chan struct{})
 		f.store.BeforeApply = func(_ []mutation.Record, try bool) error {
 			if try {
