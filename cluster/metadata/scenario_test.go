@@ -356,8 +356,12 @@ func (n deaf) Propose(ctx context.Context, to [16]byte, proposal []byte) ([]byte
 func TestLostAnswer(t *testing.T) {
 	formed(t, 4, func(w *world) {
 		_, others := w.split()
-		l, lost := others[0].log, 3
-		l.network = deaf{l.network.(link), &lost}
+		lost := 3
+		others[0].crash()
+		others[0].wrap = func(n link) Network { return deaf{n, &lost} }
+		if err := others[0].start(); err != nil {
+			t.Fatal(err)
+		}
 		if err := others[0].create(0); err != nil || lost != 0 {
 			t.Errorf("%v, %d answers", err, lost)
 		}

@@ -1,9 +1,11 @@
 package metadata
 
 import (
+	"errors"
 	"slices"
 	"time"
 
+	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 )
 
@@ -78,7 +80,8 @@ func (c *core) changeVoters(s *State, add, remove *[16]byte) error {
 	}
 	change.Context = appendCommand(nil, cmd)
 	return c.guard(func() error {
-		if err := c.node.ProposeConfChange(change); err != nil {
+		err := c.node.ProposeConfChange(change)
+		if err != nil && !errors.Is(err, raft.ErrProposalDropped) { // it is proposed again
 			c.l.opts.Warn("metadata: change of voters: " + err.Error())
 		}
 		return nil
