@@ -36,9 +36,10 @@ var onlyBy = map[string][]string{
 	// The composition root alone knows the engine and the ring both.
 	"engine": {"internal/node", "engine", "."},
 	// Sessions see a Cluster, never what fills it.
-	"cluster/single":   {"internal/node", "."},
-	"internal/session": {"internal/query", "internal/node"},
-	"internal/node":    {"cmd/ilion", "."},
+	"cluster/single":      {"internal/node", "."},
+	"cluster/coordinator": {"internal/node"},
+	"internal/session":    {"internal/query", "internal/node"},
+	"internal/node":       {"cmd/ilion", "."},
 }
 
 type listed struct {

@@ -70,6 +70,9 @@ func (n *network) registerRing() {
 	counter("restamped", "Writes that met a newer stamp on a replica.", s.Newer)
 	counter("hints", "Records kept for replicas that did not answer.", s.Hints)
 	counter("hints_lost", "Records that could not be kept for replicas.", s.HintsLost)
+	counter("store_failures", "Writes that this node's store refused.", s.StoreFailures)
+	counter("batches_kept", "Batches whose keepers could not be told that they are done, and write them again.", s.BatchesKept)
+	counter("untold", "Writes sent on whose coordinator could not be told of it.", s.Untold)
 	counter("served", "Writes of other coordinators.", s.Served)
 	counter("refused", "Writes of other coordinators that were refused.", s.Refused)
 	gauge := func(name, help string, f func() int64) {
@@ -98,6 +101,8 @@ func (n *network) registerRing() {
 		}
 		return up
 	})
+	n.metrics.CounterFunc("ilion_clock_refused_total", "Stamps of other nodes that were too far ahead to be followed.", func() uint64 { return n.stamper.Stats().Refused })
+	gauge("clock_refused_lead_microseconds", "How far the worst of them was ahead.", func() int64 { return n.stamper.Stats().Lead.Microseconds() })
 	gauge("clock_offset_microseconds", "How far the clock of another node is from this one's, the worst.", func() int64 { return n.skew.worst().Microseconds() })
 }
 
