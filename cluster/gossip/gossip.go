@@ -2,6 +2,7 @@ package gossip
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log"
 	"log/slog"
@@ -131,10 +132,13 @@ func (g *Gossip) Join(addresses []string) (int, error) {
 		}
 	}
 	n, err := g.list.Join(addresses)
-	if err != nil {
-		return n, fmt.Errorf("gossip: join: %w", err)
+	if err == nil {
+		return n, nil
 	}
-	return n, nil
+	if first := errors.Unwrap(err); first != nil { // of a list that fills many lines
+		err = first
+	}
+	return n, fmt.Errorf("gossip: %w", err)
 }
 
 // Leave tells the others that this node goes, so that they need not find out,

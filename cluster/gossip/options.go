@@ -43,6 +43,7 @@ type Options struct {
 	// Optional; it must not wait.
 	Peers func() []Peer
 	// Notify hears every event, from one goroutine, see the package documentation.
+	// It may wait, but Close waits for it.
 	Notify func(Event)
 	Clock  clock.Clock
 	Rand   *rand.Source

@@ -2,4 +2,4 @@
 
 package gossip
 
-const scaleNodes, scaleDeaths = 40, 4
+const scaleNodes, scaleDeaths = 24, 3
