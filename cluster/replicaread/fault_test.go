@@ -434,6 +434,23 @@ func TestHedge(t *testing.T) {
 	}
 }
 
+// TestForgetsDroppedTables: what is known of a table ends with it.
+func TestForgetsDroppedTables(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a"}, nil)
+		n.everywhere(nil)
+		rd := n.nodes[0].rd
+		gone := &schema.Table{ID: schema.TableID{99}}
+		rd.latencyOf(gone, rd.now())
+		if _, err := n.read(0, n.command(), ring.All); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := rd.tables.Load(gone.ID); ok {
+			t.Error("it is still there")
+		}
+	})
+}
+
 func TestNoHedge(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newNet(t, []string{"a", "a", "a"}, nil)

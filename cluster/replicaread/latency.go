@@ -1,6 +1,7 @@
 package replicaread
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -94,6 +95,20 @@ func (rd *Reader) latencyOf(t *schema.Table, now time.Duration) *tableLatency {
 	l.samples.Store(metrics.NewHistogram())
 	l.started.Store(int64(now))
 	l.judged.Store(int64(now))
+	rd.forgetDropped()
 	rd.tables.Store(t.ID, l)
 	return l
+}
+
+// forgetDropped lets go of what is known of tables that are no more.
+func (rd *Reader) forgetDropped() {
+	snap := rd.cfg.Schema()
+	for _, m := range []*sync.Map{&rd.tables, &rd.damaged} {
+		m.Range(func(id, _ any) bool {
+			if snap.TableByID(id.(schema.TableID)) == nil {
+				m.Delete(id)
+			}
+			return true
+		})
+	}
 }
