@@ -160,12 +160,15 @@ func (e *Endpoint) accept(nc net.Conn) {
 func (e *Endpoint) serveConn(nc net.Conn) {
 	defer e.wg.Done()
 	var c *conn
+	var arrived bool
 	stop := e.within(e.ctx, nc)
 	other, err := (&greeting{e: e, nc: nc}).acceptor(func(other *wire.Hello) *wire.Error {
 		if other.Purpose == wire.PurposeStream && e.cfg.OnStream == nil {
 			return wire.Errorf(wire.CodeUnsupported, "streams are not taken here")
 		}
-		return e.arrive(other, nc.RemoteAddr().String())
+		refusal := e.arrive(other, nc.RemoteAddr().String())
+		arrived = refusal == nil
+		return refusal
 	})
 	stop()
 	e.mu.Lock()
@@ -174,6 +177,9 @@ func (e *Endpoint) serveConn(nc net.Conn) {
 	switch {
 	case err != nil:
 		nc.Close()
+		if arrived {
+			e.leave(&other) // it went before it heard that it may stay
+		}
 		if e.ctx.Err() == nil {
 			e.stats.Refused.Add(1)
 			e.noise.warn("refused a connection", nc.RemoteAddr().String(), err)

@@ -146,6 +146,28 @@ func TestTwoLives(t *testing.T) {
 	})
 }
 
+// TestDiesInHello has a process die when it has proved who it is and before it
+// heard that it may stay: the next one with that host id is taken.
+func TestDiesInHello(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &transport.Mem{}
+		b := start(t, n, 2, nil)
+		first := rawDial(t, n, b.addr)
+		first.send(wire.Header{Op: wire.OpHello}, peerHello(1).Append(nil))
+		if _, _, err := first.frame(); err != nil {
+			t.Fatal(err)
+		}
+		first.send(wire.Header{Op: wire.OpProof}, nil)
+		first.Close()
+		synctest.Wait()
+		second := peerHello(1)
+		second.Instance = 99
+		if err := rawDial(t, n, b.addr).hello(second, nil); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestWrongHost refuses a member at another's address.
 func TestWrongHost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
