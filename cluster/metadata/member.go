@@ -27,6 +27,12 @@ func (m *Member) samePlace(o *Member) bool {
 	return m.HostID == o.HostID && m.DC == o.DC && m.Rack == o.Rack && slices.Equal(m.Tokens, o.Tokens)
 }
 
+// equal tells whether two members are the same in all.
+func (m *Member) equal(o *Member) bool {
+	return m.samePlace(o) && m.Address == o.Address && m.NativeAddress == o.NativeAddress &&
+		m.LowestLevel == o.LowestLevel && m.HighestLevel == o.HighestLevel
+}
+
 func appendMember(dst []byte, m Member) []byte {
 	dst = appendField(dst, 1, m.HostID[:])
 	dst = appendField(dst, 2, []byte(m.DC))

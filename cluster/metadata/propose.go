@@ -86,12 +86,16 @@ func (l *Replicated) Propose(ctx context.Context, change schema.Change, checks .
 	})
 }
 
-// Register makes a member known, or replaces what is known of it. Once there
-// is a user table only addresses and levels may change: ErrUserTables.
+// Register makes a member known, or replaces what is known of it; if that is
+// the same already it returns at once. Once there is a user table only addresses
+// and levels may change: ErrUserTables.
 func (l *Replicated) Register(ctx context.Context, m Member) (uint64, error) {
 	return l.decide(ctx, func(s *State) (*command, error) {
 		c := &command{member: &m}
 		i, found := memberAt(s.Members, m.HostID)
+		if found && s.Members[i].equal(&m) {
+			return nil, nil
+		}
 		if found && s.Members[i].samePlace(&m) {
 			return c, nil
 		}
@@ -128,7 +132,7 @@ func (c *command) placeAll(s *State, members []Member) (err error) {
 }
 
 // decide has what build makes of the state agreed on, building it anew while
-// the state moves. This node's proposals come one after the other.
+// the state moves. A nil command means that it is so already. This node's proposals come one after the other.
 func (l *Replicated) decide(ctx context.Context, build func(*State) (*command, error)) (uint64, error) {
 	for _, awaited := range []<-chan struct{}{l.ready, l.turn} {
 		select {
@@ -145,6 +149,9 @@ func (l *Replicated) decide(ctx context.Context, build func(*State) (*command, e
 		c, err := build(s)
 		if err != nil {
 			return 0, err
+		}
+		if c == nil {
+			return s.Epoch, nil
 		}
 		l.rand.Read(c.id[:])
 		c.proposer = l.opts.HostID

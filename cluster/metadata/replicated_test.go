@@ -94,6 +94,9 @@ func TestReplicatedAlone(t *testing.T) {
 			t.Error(err)
 		}
 		before := l.Epoch()
+		if epoch, err := l.Register(context.Background(), memberN(0)); err != nil || epoch != before {
+			t.Errorf("registered as it is already: epoch %x, %v", epoch, err)
+		}
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
