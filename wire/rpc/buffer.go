@@ -15,22 +15,37 @@ const (
 	keepSize = 1 << 20
 )
 
+// Buffers of the two usual sizes have pools of their own: a pool drops what is
+// larger than most of what it sees, and would drop the batches of a busy
+// connection because of many small ones.
 var (
-	inputPool  bytebufferpool.Pool
-	outputPool bytebufferpool.Pool
+	chunkBuffers bytebufferpool.Pool // of chunkSize
+	batchBuffers bytebufferpool.Pool // of batchSize
+	largeBuffers bytebufferpool.Pool
 )
 
+func poolOf(size int) (p *bytebufferpool.Pool, room int) {
+	switch {
+	case size <= chunkSize:
+		return &chunkBuffers, chunkSize
+	case size <= batchSize:
+		return &batchBuffers, batchSize
+	}
+	return &largeBuffers, size
+}
+
 // getBuffer returns an empty buffer with room for size bytes.
-func getBuffer(p *bytebufferpool.Pool, size int) *bytebufferpool.ByteBuffer {
+func getBuffer(size int) *bytebufferpool.ByteBuffer {
+	p, room := poolOf(size)
 	b := p.Get()
-	if cap(b.B) < size {
-		b.B = make([]byte, 0, size)
+	if cap(b.B) < room {
+		b.B = make([]byte, 0, room)
 	}
 	return b
 }
 
-func putBuffer(p *bytebufferpool.Pool, b *bytebufferpool.ByteBuffer) {
-	if cap(b.B) > keepSize || cap(b.B) == 0 {
+func putBuffer(b *bytebufferpool.ByteBuffer) {
+	if cap(b.B) > keepSize {
 		return
 	}
 	// The pool learns from lengths which capacities are worth keeping.
@@ -41,6 +56,7 @@ func putBuffer(p *bytebufferpool.Pool, b *bytebufferpool.ByteBuffer) {
 			copy(b.B[n:], b.B[:n])
 		}
 	}
+	p, _ := poolOf(len(b.B))
 	p.Put(b)
 }
 
@@ -60,7 +76,7 @@ var chunkPool = sync.Pool{New: func() any { return new(chunk) }}
 // to c and its endpoint.
 func newChunk(c *conn, size int) *chunk {
 	k := chunkPool.Get().(*chunk)
-	k.buf = getBuffer(&inputPool, size)
+	k.buf = getBuffer(size)
 	k.b = k.buf.B[:cap(k.buf.B)]
 	k.from = c
 	k.refs.Store(1)
@@ -76,7 +92,7 @@ func (k *chunk) release() {
 		return
 	}
 	k.from.charge(-int64(len(k.b)))
-	putBuffer(&inputPool, k.buf)
+	putBuffer(k.buf)
 	k.buf, k.b, k.from = nil, nil, nil
 	chunkPool.Put(k)
 }

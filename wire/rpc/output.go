@@ -15,8 +15,6 @@ const (
 	// ownSize is the size from which a frame has its own buffer, filled outside
 	// of the lock.
 	ownSize = 32 << 10
-	// firstBuffer is the room of a buffer at first.
-	firstBuffer = 4 << 10
 	// compressSize is the size from which bodies on the bulk lane are compressed.
 	compressSize = 4 << 10
 	// writeSize bounds one write, so that the progress of a large one is seen: a
@@ -51,7 +49,7 @@ func (o *output) room(n int) *bytebufferpool.ByteBuffer {
 	if last := len(o.queue) - 1; last >= 0 && !o.alone && len(o.queue[last].B)+n <= batchSize {
 		return o.queue[last]
 	}
-	b := getBuffer(&outputPool, max(n, firstBuffer))
+	b := getBuffer(max(n, batchSize))
 	o.queue = append(o.queue, b)
 	o.alone = false
 	return b
@@ -61,7 +59,7 @@ func (o *output) room(n int) *bytebufferpool.ByteBuffer {
 func (o *output) drop() {
 	for i, b := range o.queue {
 		o.bytes -= len(b.B)
-		putBuffer(&outputPool, b)
+		putBuffer(b)
 		o.queue[i] = nil
 	}
 	o.queue = o.queue[:0]
@@ -109,14 +107,14 @@ func (f *frame) appendTo(dst []byte, h *wire.Header) []byte {
 
 // packed returns the compressed body in a buffer, or nil if that does not pay.
 func (f *frame) packed() *bytebufferpool.ByteBuffer {
-	plain := getBuffer(&outputPool, f.bodySize())
+	plain := getBuffer(f.bodySize())
 	plain.B = f.appendBody(plain.B)
-	b := getBuffer(&outputPool, len(plain.B))
+	b := getBuffer(len(plain.B))
 	var ok bool
 	b.B, ok = wire.AppendCompressed(b.B, plain.B)
-	putBuffer(&outputPool, plain)
+	putBuffer(plain)
 	if !ok {
-		putBuffer(&outputPool, b)
+		putBuffer(b)
 		return nil
 	}
 	return b
@@ -134,7 +132,7 @@ func (c *conn) push(f *frame, stream uint32, k *call, bounded bool) error {
 		if b := f.packed(); b != nil {
 			p := frame{op: f.op, flags: f.flags | wire.FlagLZ4, pro: f.pro, body: b.B}
 			err := c.enqueue(&p, len(b.B), stream, k, bounded)
-			putBuffer(&outputPool, b)
+			putBuffer(b)
 			return err
 		}
 	}
@@ -147,14 +145,14 @@ func (c *conn) enqueue(f *frame, n int, stream uint32, k *call, bounded bool) er
 	size := n + wire.FrameOverhead
 	var own *bytebufferpool.ByteBuffer
 	if size >= ownSize {
-		own = getBuffer(&outputPool, size)
+		own = getBuffer(size)
 		own.B = f.appendTo(own.B, &h)
 	}
 	c.mu.Lock()
 	if err := c.admit(k, bounded); err != nil {
 		c.mu.Unlock()
 		if own != nil {
-			putBuffer(&outputPool, own)
+			putBuffer(own)
 		}
 		return err
 	}
@@ -245,7 +243,7 @@ func (c *conn) writeOnce() (more bool) {
 		if err == nil {
 			err = c.write(b.B)
 		}
-		putBuffer(&outputPool, b)
+		putBuffer(b)
 		bufs[i] = nil
 	}
 	c.e.stats.BytesOut.Add(int64(n))

@@ -88,10 +88,10 @@ func (r *Request) ReplyEpoch(epoch uint64, parts ...[]byte) {
 
 // Fail answers with an error.
 func (r *Request) Fail(e *wire.Error) {
-	b := getBuffer(&outputPool, firstBuffer)
+	b := getBuffer(chunkSize)
 	b.B = e.Append(b.B)
 	r.end(&frame{op: r.op, flags: wire.FlagResponse | wire.FlagError, pro: wire.Prologue{Epoch: e.Epoch}, body: b.B})
-	putBuffer(&outputPool, b)
+	putBuffer(b)
 }
 
 func (r *Request) end(f *frame) {
