@@ -18,6 +18,11 @@ func (n *Node) Banner(w io.Writer) {
 	fmt.Fprintf(w, "ilion %s\n", n.opts.Version)
 	fmt.Fprintf(w, "data      %s, %s of memory, commit log %s\n", c.DataDir, config.FormatSize(c.Memory), c.CommitlogSync)
 	fmt.Fprintf(w, "cluster   %s, %s, %s, host %s\n", c.ClusterName, c.DC, c.Rack, uuidText(host))
+	if others := len(n.meta.Members()) - 1; others > 0 {
+		fmt.Fprintf(w, "nodes     %s, with %d others\n", n.network.address, others)
+	} else {
+		fmt.Fprintf(w, "nodes     %s, for others to --join\n", n.network.address)
+	}
 	fmt.Fprintf(w, "http      http://%s/metrics, /healthz, /readyz\n", n.HTTPAddr())
 	fmt.Fprintf(w, "cql       %s\n", n.CQLAddr())
 	if r := n.engine.Replayed(); r.Records > 0 {

@@ -73,6 +73,7 @@ func (n *network) registerRing() {
 	counter("store_failures", "Writes that this node's store refused.", s.StoreFailures)
 	counter("batches_kept", "Batches whose keepers could not be told that they are done, and write them again.", s.BatchesKept)
 	counter("untold", "Writes sent on whose coordinator could not be told of it.", s.Untold)
+	counter("away", "Writes of one partition that this node has no replica of.", s.Away)
 	counter("served", "Writes of other coordinators.", s.Served)
 	counter("refused", "Writes of other coordinators that were refused.", s.Refused)
 	gauge := func(name, help string, f func() int64) {
@@ -91,6 +92,7 @@ func (n *network) registerRing() {
 		batches, _ := n.batches.Pending()
 		return int64(batches)
 	})
+	gauge("voters", "Members that decide on changes of schema and members.", func() int64 { return int64(len(n.log.State().Voters)) })
 	gauge("members", "Members of the cluster.", func() int64 { return int64(len(n.log.State().Members)) })
 	gauge("members_up", "Members that can be asked, this node included.", func() (up int64) {
 		t := n.cluster.Topology()
