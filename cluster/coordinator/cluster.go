@@ -145,9 +145,7 @@ func (c *Cluster) writeOne(ctx context.Context, q *request) error {
 		}
 		return c.apply(ctx, q)
 	}
-	if q.deadline == 0 {
-		q.deadline = int64(c.cfg.Clock.Mono() + c.cfg.WriteTimeout)
-	}
+	q.deadline = c.within(q.deadline)
 	w, err := c.pool.get(q)
 	if err != nil {
 		return err
@@ -156,6 +154,8 @@ func (c *Cluster) writeOne(ctx context.Context, q *request) error {
 	w.plan(v, t, set)
 	if w.holds() {
 		err = c.order(w.local[0], q.batched)
+	} else {
+		c.stats.Away.Inc()
 	}
 	if err == nil {
 		err = w.ask(ctx)
@@ -164,6 +164,15 @@ func (c *Cluster) writeOne(ctx context.Context, q *request) error {
 		c.pool.put(w)
 	}
 	return err
+}
+
+// within is a deadline that is at most WriteTimeout away; 0 is none.
+func (c *Cluster) within(deadline int64) int64 {
+	last := int64(c.cfg.Clock.Mono() + c.cfg.WriteTimeout)
+	if deadline == 0 {
+		return last
+	}
+	return min(deadline, last)
 }
 
 // apply hands a write to the store alone.

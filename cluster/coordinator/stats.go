@@ -15,6 +15,7 @@ type Stats struct {
 	HintsLost     *metrics.Counter // records that could not be kept
 	BatchesKept   *metrics.Counter // batches whose keepers could not be told that they are done
 	Untold        *metrics.Counter // writes sent on whose coordinator could not be told of it
+	Away          *metrics.Counter // writes of one partition that this node has no replica of
 	Served        *metrics.Counter // writes of other coordinators
 	Refused       *metrics.Counter // of these, refused
 }
@@ -22,7 +23,7 @@ type Stats struct {
 func (s *Stats) init() {
 	for _, c := range []**metrics.Counter{
 		&s.Unavailable, &s.Timeouts, &s.Failures, &s.Overloaded, &s.Stale, &s.Newer,
-		&s.StoreFailures, &s.Hints, &s.HintsLost, &s.BatchesKept, &s.Untold, &s.Served, &s.Refused,
+		&s.StoreFailures, &s.Hints, &s.HintsLost, &s.BatchesKept, &s.Untold, &s.Away, &s.Served, &s.Refused,
 	} {
 		*c = metrics.NewCounter()
 	}

@@ -77,6 +77,11 @@ func (rd *Reader) newScan(cmd *mutation.ReadCommand, level ring.ConsistencyLevel
 		s.rows = 0 // what passes is known after the merge
 	}
 	s.push().whole(cmd)
+	if len(cmd.Keys) == 1 {
+		if p, err := placement(rd.cfg.Topology(), cmd.Table); err == nil && !holds(p.Replicas(cmd.Keys[0].Token)) {
+			rd.stats.away.Inc()
+		}
+	}
 	return s
 }
 

@@ -12,6 +12,7 @@ type stats struct {
 	stale       *metrics.Counter
 	failures    *metrics.Counter
 	corrupt     *metrics.Counter
+	away        *metrics.Counter
 	served      *metrics.Counter
 	refused     *metrics.Counter
 }
@@ -29,6 +30,7 @@ func (s *stats) init(reg *metrics.Registry) {
 		{&s.stale, "stale", "Pages asked for again because owners or a schema had changed."},
 		{&s.failures, "replica_failures", "Replicas that did not answer a read, or with an error."},
 		{&s.corrupt, "replica_corrupt", "Of these, because what they have stored is damaged."},
+		{&s.away, "away", "Reads of one partition that this node has no replica of."},
 		{&s.served, "served", "Pages and digests asked for by other nodes."},
 		{&s.refused, "served_refused", "Of these, answered with an error."},
 	} {
