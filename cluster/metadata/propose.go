@@ -90,7 +90,15 @@ func (l *Replicated) Propose(ctx context.Context, change schema.Change, checks .
 // the same already it returns at once. Once there is a user table only addresses
 // and levels may change: ErrUserTables.
 func (l *Replicated) Register(ctx context.Context, m Member) (uint64, error) {
+	return l.Join(ctx, func(*State) Member { return m })
+}
+
+// Join is Register of what a function makes of the state agreed on, such as
+// tokens that lie well between those of the others. It is called anew while
+// the state moves.
+func (l *Replicated) Join(ctx context.Context, member func(*State) Member) (uint64, error) {
 	return l.decide(ctx, func(s *State) (*command, error) {
+		m := member(s)
 		c := &command{member: &m}
 		i, found := memberAt(s.Members, m.HostID)
 		if found && s.Members[i].equal(&m) {

@@ -234,10 +234,7 @@ func (n *network) becomeMember(ctx context.Context) error {
 		if s.UserTables {
 			return errors.New("cannot join: the cluster has got its first table meanwhile, and nodes join before that")
 		}
-		self := n.member()
-		self.Tokens = ring.Allocate(ringNodes(s), ring.Node{HostID: self.HostID, DC: self.DC, Rack: self.Rack},
-			n.opts.Config.NumTokens, allocateFor, n.opts.Rand.Uint64())
-		epoch, err := n.log.Register(ctx, self)
+		epoch, err := n.log.Join(ctx, n.candidate)
 		if err == nil {
 			err = n.log.Wait(ctx, epoch)
 		}
@@ -258,6 +255,14 @@ func (n *network) becomeMember(ctx context.Context) error {
 		}
 		pause = min(2*pause, joinPauseMost)
 	}
+}
+
+// candidate is this node with tokens that suit the members there are.
+func (n *network) candidate(s *metadata.State) metadata.Member {
+	self := n.member()
+	self.Tokens = ring.Allocate(ringNodes(s), ring.Node{HostID: self.HostID, DC: self.DC, Rack: self.Rack},
+		n.opts.Config.NumTokens, allocateFor, n.opts.Rand.Uint64())
+	return self
 }
 
 func ringNodes(s *metadata.State) []ring.Node {
