@@ -107,10 +107,7 @@ func (c *Cluster) planBatch(ctx context.Context, w *cluster.Write) (alone bool, 
 
 // newBatch starts a batch over replicas.
 func (c *Cluster) newBatch(w *cluster.Write) error {
-	b := &batch{c: c, level: w.Consistency, kind: native.WriteUnloggedBatch, deadline: w.Deadline, done: w.Done, created: c.cfg.Clock.Now().UnixMicro(), replayed: w.Created}
-	if b.deadline == 0 {
-		b.deadline = int64(c.cfg.Clock.Mono() + c.cfg.WriteTimeout)
-	}
+	b := &batch{c: c, level: w.Consistency, kind: native.WriteUnloggedBatch, deadline: c.within(w.Deadline), done: w.Done, created: c.cfg.Clock.Now().UnixMicro(), replayed: w.Created}
 	n := 0
 	for _, r := range w.Records {
 		n += len(r)

@@ -73,7 +73,8 @@ type Config struct {
 	// Log is told of what an operator should know.
 	Log *slog.Logger
 
-	// WriteTimeout is the deadline of writes that come without one (default 2 s).
+	// WriteTimeout is how long replicas have to acknowledge a write (default
+	// 2 s); its own deadline may come first.
 	WriteTimeout time.Duration
 	// MaxBytes bounds the writes in flight, those of other coordinators included
 	// (default 64 MiB). Above it writes are refused as overloaded.

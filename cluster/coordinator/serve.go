@@ -99,12 +99,9 @@ func (s *serving) proceed() {
 	s.try()
 }
 
-// limit is when a request that may have no deadline ends.
+// limit is when the request ends.
 func (s *serving) limit() int64 {
-	if d := s.r.Deadline(); d != 0 {
-		return d
-	}
-	return int64(s.c.cfg.Clock.Mono() + s.c.cfg.WriteTimeout)
+	return s.c.within(s.r.Deadline())
 }
 
 // giveUp implements waiter.
