@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/journal"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/internal/vfs"
@@ -135,11 +136,11 @@ func (r *crashRun) judge(fs *vfs.Mem) (map[[16]byte]bool, error) {
 }
 
 func TestCrashAtEveryCall(t *testing.T) {
-	batches := 60
-	if testing.Short() {
-		batches = 25
+	batches, seeds := 60, uint64(2)
+	if testing.Short() || invariant.Enabled {
+		batches, seeds = 25, 1
 	}
-	for seed := range uint64(2) {
+	for seed := range seeds {
 		r, err := runCrashes(seed, batches, 0, 50, 100, -1)
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
