@@ -62,7 +62,7 @@ func TestTwoDataCentres(t *testing.T) {
 	// write is not acknowledged by the other side and times out.
 	for side, db := range dbs {
 		err := poll(func() error {
-			err := db.Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", -1, "each").Consistency(gocql.EachQuorum).Exec()
+			err := db.Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", -1, value(-1)).Consistency(gocql.EachQuorum).Exec()
 			if err == nil {
 				t.Fatalf("EACH_QUORUM in dc%d succeeds with the other side cut off", side+1)
 			}
