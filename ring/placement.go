@@ -1,9 +1,6 @@
 package ring
 
-import (
-	"errors"
-	"sort"
-)
+import "errors"
 
 // Placement names the replicas of every token explicitly, so that nodes which
 // hold the same one agree on owners whatever their version computes. It is
@@ -46,14 +43,4 @@ func Place(nodes []Node, s Strategy) (*Placement, error) {
 		p.Ranges[i] = PlacedRange{Range: r.rangeAt(i), Replicas: replicas}
 	}
 	return p, nil
-}
-
-// At is the range that holds t; it must not be changed. The placement is not
-// empty. It allocates nothing.
-func (p *Placement) At(t Token) *PlacedRange {
-	i := sort.Search(len(p.Ranges), func(i int) bool { return p.Ranges[i].Range.End >= t })
-	if i == len(p.Ranges) {
-		i = 0
-	}
-	return &p.Ranges[i]
 }

@@ -103,7 +103,8 @@ func TestPlacementAgreesWithRing(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, tok := range append(r.Tokens(), MinToken+1, 1<<63-1, Token(src.Uint64())) {
-			g := p.At(tok)
+			i := slices.IndexFunc(p.Ranges, func(g PlacedRange) bool { return g.Range.Contains(tok) })
+			g := p.Ranges[i]
 			var want [][16]byte
 			for _, n := range s.replicas(r, nil, tok) {
 				want = append(want, nodes[n].HostID)
@@ -113,30 +114,4 @@ func TestPlacementAgreesWithRing(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestPlacementAtAllocatesNothing(t *testing.T) {
-	p, err := Place([]Node{{Tokens: AllocateTokens(16, rand.NewSeeded(1))}}, Strategy{Simple: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := testing.AllocsPerRun(100, func() { p.At(7) }); n != 0 {
-		t.Fatalf("%v allocations", n)
-	}
-}
-
-func BenchmarkPlacementAt(b *testing.B) {
-	src := rand.NewSeeded(1)
-	var nodes []Node
-	for i := range 96 {
-		nodes = append(nodes, Node{HostID: [16]byte{byte(i)}, Tokens: AllocateTokens(16, src)})
-	}
-	p, err := Place(nodes, Strategy{Simple: 3})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		p.At(Token(src.Uint64()))
-	}
 }
