@@ -16,7 +16,7 @@ func (e *Engine) TryRead(cmd *mutation.ReadCommand) (mutation.Source, error) {
 	if cmd.Keys == nil || len(cmd.Keys) > tryKeys {
 		return nil, mutation.ErrWouldBlock
 	}
-	return e.open(nil, cmd, true)
+	return e.open(context.Background(), cmd, true)
 }
 
 // A TryRead of more keys or items (rows and boundaries) than these would block.
@@ -35,7 +35,7 @@ func (e *Engine) Read(ctx context.Context, cmd *mutation.ReadCommand) (mutation.
 	return e.open(ctx, cmd, false)
 }
 
-// open makes the reader; ctx is nil if it never waits.
+// open makes the reader; with memoryOnly it never waits, and ctx is not used.
 func (e *Engine) open(ctx context.Context, cmd *mutation.ReadCommand, memoryOnly bool) (mutation.Source, error) {
 	t, err := e.table(cmd.Table)
 	if err != nil {
