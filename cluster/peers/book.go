@@ -13,6 +13,9 @@ type Peer struct {
 	HostID, DiskID [16]byte
 	BootCount      uint64
 	ClockMark      int64 // microseconds
+	// Instance is of the process that said so, made anew by each start; 0 if it
+	// is not known. It is not kept in the file.
+	Instance uint64
 }
 
 // LostError is about a node whose disk has not what it had before.
@@ -62,12 +65,14 @@ func Open(fs vfs.FS, name string) (*Book, error) {
 }
 
 // Check tells whether a node has what it had when it was heard last; the error
-// is a *LostError.
+// is a *LostError. A process that was heard before has not gone back to an older
+// disk: what it says with an older mark it has said earlier, and it comes late.
 func (b *Book) Check(p Peer) error {
 	b.mu.Lock()
 	before, known := b.known[p.HostID]
 	b.mu.Unlock()
-	if known && (p.DiskID != before.DiskID || p.ClockMark < before.ClockMark || p.BootCount < before.BootCount) {
+	same := p.Instance != 0 && p.Instance == before.Instance
+	if known && (p.DiskID != before.DiskID || !same && (p.ClockMark < before.ClockMark || p.BootCount < before.BootCount)) {
 		return &LostError{p, before}
 	}
 	return nil
@@ -84,6 +89,9 @@ func (b *Book) Hear(p Peer) {
 			return
 		}
 		p.BootCount, p.ClockMark = max(p.BootCount, before.BootCount), max(p.ClockMark, before.ClockMark)
+		if p.Instance == 0 {
+			p.Instance = before.Instance
+		}
 	}
 	if p == before || !known && len(b.known) == maxPeers {
 		return

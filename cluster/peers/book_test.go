@@ -68,6 +68,42 @@ func TestLostDisks(t *testing.T) {
 	}
 }
 
+// A hello may be read long after it was made, when either side was stopped
+// meanwhile, and after newer marks of the same process.
+func TestLateHello(t *testing.T) {
+	fs := vfs.NewMem()
+	b := open(t, fs)
+	late := Peer{HostID: [16]byte{1}, DiskID: [16]byte{2}, BootCount: 3, ClockMark: 100, Instance: 7}
+	b.Hear(late)
+	newer := late
+	newer.ClockMark, newer.Instance = 200, 0 // as a request on a connection tells it
+	b.Hear(newer)
+	if err := b.Check(late); err != nil {
+		t.Errorf("what a process said earlier: %v", err)
+	}
+	b.Hear(late)
+	back := late
+	back.Instance = 8
+	if b.Check(back) == nil {
+		t.Error("another process came with the older mark and is taken")
+	}
+	back.Instance = 0
+	if b.Check(back) == nil {
+		t.Error("an unknown process came with the older mark and is taken")
+	}
+	other := late
+	other.DiskID = [16]byte{9}
+	if b.Check(other) == nil {
+		t.Error("another disk is taken")
+	}
+	if err := b.Save(); err != nil {
+		t.Fatal(err)
+	}
+	if open(t, fs).Check(late) == nil {
+		t.Error("the older mark is taken by a node that knows the newer one alone")
+	}
+}
+
 func TestSaveFails(t *testing.T) {
 	mem := vfs.NewMem()
 	fault := vfs.NewFault(mem, nil)

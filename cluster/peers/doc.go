@@ -2,7 +2,8 @@
 // with, how often it had been started and up to which mark its clock had been
 // made durable. A host that comes back with another disk, or with an older mark
 // of the same, has lost writes that it had acknowledged, and must not answer for
-// them.
+// them. A hello that its process made a while ago, because it or the reader was
+// stopped meanwhile, is not that: processes are told apart by their instance.
 //
 //	book, err := peers.Open(fs, dataDir+"/peers")
 //	err = book.Check(peer)   // *LostError: refuse the node

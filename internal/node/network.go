@@ -206,7 +206,7 @@ func refusedForGood(text string) *wire.Error {
 var forGood = []byte("for good")
 
 func peerOf(h *wire.Hello) peers.Peer {
-	return peers.Peer{HostID: h.HostID, DiskID: h.DiskID, BootCount: h.BootCount, ClockMark: h.ClockMark}
+	return peers.Peer{HostID: h.HostID, DiskID: h.DiskID, BootCount: h.BootCount, ClockMark: h.ClockMark, Instance: h.Instance}
 }
 
 func memberOf(s *metadata.State, host [16]byte) *metadata.Member {

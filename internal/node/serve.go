@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ilion-db/ilion/cluster/batchlog"
 	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/cql/exec"
 	"github.com/ilion-db/ilion/engine"
@@ -71,7 +72,7 @@ func classify(err error) query.ErrorClass {
 	switch {
 	case errors.Is(err, engine.ErrFailed), errors.Is(err, commitlog.ErrFailed):
 		return query.ClassUncertain
-	case errors.Is(err, engine.ErrDiskFull), errors.Is(err, commitlog.ErrNoSpace):
+	case errors.Is(err, engine.ErrDiskFull), errors.Is(err, commitlog.ErrNoSpace), errors.Is(err, batchlog.ErrNoSpace):
 		return query.ClassDiskFull
 	case errors.Is(err, engine.ErrClosed), errors.Is(err, commitlog.ErrClosed):
 		return query.ClassClosed
