@@ -143,9 +143,10 @@ func (m *Machine) down(silent bool, o vfs.CrashOptions) (connections int) {
 	if o.Rand == nil {
 		o.Rand = m.w.Rand
 	}
+	// The network goes first: nobody may hear of what the image does not have.
+	connections = m.env.Transport.end(silent)
 	m.disk = m.disk.CrashClone(o)
 	m.env.Faults.Add(vfs.Rule{Times: -1, Err: vfs.ErrIO})
-	connections = m.env.Transport.end(silent)
 	m.env = nil
 	return connections
 }

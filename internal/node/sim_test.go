@@ -1,0 +1,312 @@
+//go:build long
+
+package node_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ilion-db/ilion/internal/config"
+	"github.com/ilion-db/ilion/internal/node"
+	"github.com/ilion-db/ilion/internal/query"
+	"github.com/ilion-db/ilion/internal/sim"
+	"github.com/ilion-db/ilion/internal/sim/history"
+	"github.com/ilion-db/ilion/ring"
+)
+
+var (
+	simSeed = flag.Uint64("seed", 1, "of the first simulation")
+	simTime = flag.Duration("simtime", simDefaultTime, "virtual time that a simulation has faults for")
+	simRuns = flag.Uint64("simruns", simDefaultRuns, "simulations, each with the next seed")
+)
+
+// simNodes are the machines that run nodes.
+const simNodes = 5
+
+// simulation is a cluster of production nodes in a simulated world, what its
+// clients do, and what they saw.
+//
+// The fields that change, but for those of the world, are touched by the
+// goroutine that has the machine's turn, and nodes by anybody under it or by
+// load.
+type simulation struct {
+	t     *testing.T
+	w     *sim.World
+	log   *slog.Logger
+	nodes [simNodes]slot
+	table [2]*simTable
+	found violations
+}
+
+// slot is a machine and what runs on it.
+type slot struct {
+	turn chan struct{} // holds one element while nobody starts or stops the node
+	node atomicNode
+	// restarts counts ends that no nemesis asked for.
+	restarts int
+}
+
+// TestSim has clients write and read at QUORUM while everything fails, and
+// judges all that they are told.
+func TestSim(t *testing.T) {
+	for i := range *simRuns {
+		seed := *simSeed + i
+		if !t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { simulate(t, seed) })
+		}) {
+			t.Fatalf("to repeat it: go test -tags long -run TestSim ./internal/node -timeout 170m -seed %d -simtime %v -simruns 1", seed, *simTime)
+		}
+	}
+}
+
+func simulate(t *testing.T, seed uint64) {
+	s := &simulation{t: t, w: sim.New(seed, simNodes), log: slog.New(slog.DiscardHandler)}
+	if testing.Verbose() && *simVerbose {
+		s.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	for i := range s.nodes {
+		s.nodes[i].turn = make(chan struct{}, 1)
+		s.nodes[i].turn <- struct{}{}
+	}
+	// What ends a test ends its goroutine, which the bubble does not survive:
+	// errors are returned up to here, and all nodes are stopped first.
+	err := s.run(seed)
+	for i := range s.nodes {
+		s.nodes[i].close()
+	}
+	if err = errors.Join(s.found.err(), err); err != nil {
+		t.Error(err)
+	}
+}
+
+func (s *simulation) run(seed uint64) error {
+	for i := range s.nodes {
+		if err := s.start(i); err != nil {
+			return fmt.Errorf("node %d does not start: %w", i, err)
+		}
+	}
+	if err := s.createTables(); err != nil {
+		return err
+	}
+	clients := s.startClients(seed)
+	guards := s.startGuards()
+	begun := s.w.Clock.Mono()
+	nemesis := s.nemesis()
+	nemesis.Run(*simTime)
+	lasted := s.w.Clock.Mono() - begun
+	s.w.Clock.Sleep(5 * time.Second)
+	counts := clients.end()
+	guards.end()
+	success, _ := counts.Success()
+	tried := clients.operations.Load()
+	s.t.Logf("%v virtual, %d operations (%.0f a second), %.1f %% succeed, %+v\n%vrestarts after failures: %v",
+		lasted, tried, float64(tried)/lasted.Seconds(), success, counts, nemesis, s.restarts())
+	if err := s.found.err(); err != nil {
+		return err
+	}
+	if success < 50 || float64(tried) < 100*lasted.Seconds() {
+		return fmt.Errorf("%.1f %% of %d operations in %v: too little was tried", success, tried, lasted)
+	}
+	for _, f := range nemesis.Tallies() {
+		if f.Injected >= enoughFaults && f.Effective == 0 {
+			return fmt.Errorf("%d faults of the kind %q changed nothing", f.Injected, f.Kind)
+		}
+	}
+	return s.quiet()
+}
+
+// options are of node i in an environment.
+func (s *simulation) options(i int, env *sim.Environment) node.Options {
+	c := config.Default()
+	c.DataDir, c.ListenAddress = "/data", s.w.Machines[i].IP()
+	c.Memory, c.CommitlogSegment = config.MinMemory, 1<<20
+	if i > 0 {
+		c.Join = []string{s.w.Machines[0].IP()}
+	}
+	return node.Options{
+		Config: c, Version: "test", Clock: env.Clock, FS: env.FS, Rand: env.Rand, Transport: env.Transport, Log: s.log.With("node", i, "boot", env.Boot),
+	}
+}
+
+// start boots machine i until a node serves on it, if none does.
+func (s *simulation) start(i int) (err error) {
+	<-s.nodes[i].turn
+	defer func() { s.nodes[i].turn <- struct{}{} }()
+	if s.nodes[i].node.Load() != nil {
+		return nil // somebody else was first
+	}
+	for range 60 {
+		var n *node.Node
+		if n, err = s.boot(i); err == nil {
+			s.nodes[i].node.Store(n)
+			return nil
+		}
+		s.log.Warn("start failed", "node", i, "error", err)
+		s.w.Machines[i].Kill()
+		s.w.Clock.Sleep(time.Second)
+	}
+	return err
+}
+
+func (s *simulation) boot(i int) (*node.Node, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	return node.New(ctx, s.options(i, s.w.Machines[i].Boot()))
+}
+
+// stop ends what ran on machine i, which is down.
+func (s *simulation) stop(i int) {
+	<-s.nodes[i].turn
+	defer func() { s.nodes[i].turn <- struct{}{} }()
+	s.nodes[i].close()
+}
+
+// close ends the node of a slot. Errors are those of a dead machine.
+func (l *slot) close() {
+	if n := l.node.Swap(nil); n != nil {
+		_ = n.Close(context.Background())
+	}
+}
+
+func (s *simulation) restarts() (all []int) {
+	for i := range s.nodes {
+		all = append(all, s.nodes[i].restarts)
+	}
+	return all
+}
+
+// exec executes a statement on node i.
+func (s *simulation) exec(i int, level ring.ConsistencyLevel, text string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	n := s.nodes[i].node.Load()
+	if n == nil {
+		return errDown
+	}
+	return n.Query().Exec(ctx, query.Statement{Text: text, Consistency: level})
+}
+
+// eventually repeats f until it succeeds, for ten minutes.
+func (s *simulation) eventually(f func() error) (err error) {
+	for range 6000 {
+		if err = f(); err == nil {
+			return nil
+		}
+		s.w.Clock.Sleep(100 * time.Millisecond)
+	}
+	return err
+}
+
+func (s *simulation) createTables() error {
+	for i, stamps := range []history.Stamps{history.Client, history.Server} {
+		s.table[i] = &simTable{
+			name: [...]string{"ks.client", "ks.server"}[i],
+			h:    history.New(history.Options{Stamps: stamps, Now: s.w.Clock.Now, Skew: simSkew, Monotonic: true}),
+		}
+	}
+	for i := range s.nodes {
+		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
+			return err
+		}
+	}
+	texts := []string{"CREATE KEYSPACE ks WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}"}
+	for _, t := range s.table {
+		texts = append(texts, "CREATE TABLE "+t.name+" (p int, r int, v bigint, PRIMARY KEY (p, r))")
+	}
+	for _, text := range texts {
+		if err := s.exec(0, ring.One, text); err != nil {
+			return fmt.Errorf("%s: %w", text, err)
+		}
+	}
+	return nil
+}
+
+// seesAll tells whether node i knows that all are alive.
+func (s *simulation) seesAll(i int) error {
+	n, err := s.count(i, "SELECT * FROM system_views.gossip_info WHERE rpc_ready = 'true' ALLOW FILTERING")
+	if err == nil && n != simNodes {
+		err = fmt.Errorf("node %d sees %d nodes alive of %d", i, n, simNodes)
+	}
+	return err
+}
+
+// count is how many rows of the node itself a SELECT gives.
+func (s *simulation) count(i int, text string) (int, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	n := s.nodes[i].node.Load()
+	if n == nil {
+		return 0, errDown
+	}
+	rows, err := n.Query().Query(ctx, query.Statement{Text: text})
+	if err != nil {
+		return 0, err
+	}
+	found := 0
+	for rows.Next() {
+		found++
+	}
+	return found, rows.Err()
+}
+
+// quiet waits until nothing is left to do, reads everything at ALL and then
+// each replica alone.
+func (s *simulation) quiet() error {
+	for i := range s.nodes {
+		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
+			return err
+		}
+	}
+	for i := range s.nodes {
+		err := s.eventually(func() error {
+			n, err := s.count(i, "SELECT * FROM system_views.pending_hints")
+			if err == nil && n > 0 {
+				err = fmt.Errorf("node %d keeps hints for %d nodes", i, n)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	s.w.Clock.Sleep(simSettle)
+	for _, t := range s.table {
+		if err := s.eventually(func() error { return s.scan(t, 0, ring.All, 100) }); err != nil {
+			return err
+		}
+	}
+	if err := s.found.err(); err != nil {
+		return err
+	}
+	states := [2]map[int][]map[string]int64{{}, {}}
+	for i := range s.nodes {
+		cut := s.w.Net.Isolate(i)
+		for k, t := range s.table {
+			for p := range simPartitions {
+				// A node that reaches nobody answers for what it has itself.
+				if rows, err := s.partition(t, i, p, ring.One); err == nil {
+					states[k][p] = append(states[k][p], rows)
+				}
+			}
+		}
+		cut.Heal()
+	}
+	for k, t := range s.table {
+		for p := range simPartitions {
+			if n := len(states[k][p]); n != 3 {
+				return fmt.Errorf("partition %d of %s is with %d replicas alone, not with 3", p, t.name, n)
+			}
+			if err := t.h.Replicas(fmt.Sprint(p), states[k][p]); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+		}
+	}
+	return nil
+}

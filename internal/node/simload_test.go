@@ -1,0 +1,299 @@
+//go:build long
+
+package node_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/node"
+	"github.com/ilion-db/ilion/internal/query"
+	"github.com/ilion-db/ilion/internal/rand"
+	"github.com/ilion-db/ilion/internal/sim/history"
+	"github.com/ilion-db/ilion/ring"
+)
+
+const (
+	simPartitions = 12
+	simRows       = 6
+	simClients    = 32
+	// simPace is the mean pause of a client between two operations.
+	simPace = 200 * time.Millisecond
+	// simPatience is how long a client waits for a node.
+	simPatience = 20 * time.Second
+)
+
+var errDown = errors.New("the node is down")
+
+type atomicNode = atomic.Pointer[node.Node]
+
+// simTable is a table with the history of what was done to it.
+type simTable struct {
+	name string
+	h    *history.History
+}
+
+// violations keeps the first of what must not be.
+type violations struct {
+	mu    sync.Mutex // protects first
+	first error
+}
+
+func (v *violations) note(err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.first == nil {
+		v.first = err
+	}
+}
+
+func (v *violations) err() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.first
+}
+
+// simLoad is clients at work.
+type simLoad struct {
+	s    *simulation
+	stop chan struct{}
+	wg   sync.WaitGroup
+
+	operations atomic.Int64
+}
+
+func (s *simulation) startClients(seed uint64) *simLoad {
+	l := &simLoad{s: s, stop: make(chan struct{})}
+	for i := range simClients {
+		r := rand.NewSeeded(seed<<16 + uint64(i))
+		l.wg.Go(func() { l.client(r) })
+	}
+	return l
+}
+
+// end stops the clients and gives the totals.
+func (l *simLoad) end() (sum history.Counts) {
+	close(l.stop)
+	l.wg.Wait()
+	for _, t := range l.s.table {
+		c := t.h.Counts()
+		sum.Acked += c.Acked
+		sum.Failed += c.Failed
+		sum.Unknown += c.Unknown
+		sum.Reads += c.Reads
+		sum.ReadsFailed += c.ReadsFailed
+	}
+	return sum
+}
+
+func (l *simLoad) client(r *rand.Source) {
+	for {
+		select {
+		case <-l.s.w.Clock.After(time.Duration(r.Uint64N(uint64(2*simPace))) | 1):
+		case <-l.stop:
+			return
+		}
+		if l.s.found.err() != nil {
+			continue
+		}
+		l.operations.Add(1)
+		if err := l.s.operate(r); err != nil {
+			l.s.found.note(err)
+		}
+	}
+}
+
+// operate writes, deletes or reads once.
+func (s *simulation) operate(r *rand.Source) error {
+	t := s.table[r.Uint64N(2)]
+	i := int(r.Uint64N(simNodes))
+	for range simNodes {
+		if s.nodes[i].node.Load() != nil {
+			break
+		}
+		i = (i + 1) % simNodes // nobody connects to what is down
+	}
+	p, row := int(r.Uint64N(simPartitions)), int(r.Uint64N(simRows))
+	switch n := r.Uint64N(100); {
+	case n < 9:
+		return s.write(t, i, p, row, deleteRow)
+	case n < 10:
+		return s.write(t, i, p, row, deletePartition)
+	case n < 15:
+		return s.write(t, i, p, row, writeTTL)
+	case n < 50:
+		return s.write(t, i, p, row, writeRow)
+	case n < 65:
+		return s.readPartition(t, i, p)
+	case n < 70:
+		return s.scan(t, i, ring.Quorum, int32(1+r.Uint64N(30)))
+	default:
+		return s.readRow(t, i, p, row)
+	}
+}
+
+type writeKind int
+
+const (
+	writeRow writeKind = iota
+	writeTTL
+	deleteRow
+	deletePartition
+)
+
+// simTTL is of rows that expire, in seconds. It is well above the skew that is
+// allowed for.
+const simTTL = 60
+
+// write changes something through node i. That nobody knows what became of it
+// is no error.
+func (s *simulation) write(t *simTable, i, p, row int, kind writeKind) error {
+	key := history.Key{Partition: strconv.Itoa(p), Row: strconv.Itoa(row)}
+	st := query.Statement{Consistency: ring.Quorum}
+	if t == s.table[0] {
+		st.Timestamp = s.w.Clock.Now().UnixMicro()
+	}
+	n := s.nodes[i].node.Load()
+	if n == nil {
+		return nil
+	}
+	var op *history.Op
+	switch kind {
+	case deletePartition:
+		op = t.h.DeletePartition(key.Partition, st.Timestamp)
+		st.Text, st.Values = "DELETE FROM "+t.name+" WHERE p = ?", []any{p}
+	case deleteRow:
+		op = t.h.Delete(key, st.Timestamp)
+		st.Text, st.Values = "DELETE FROM "+t.name+" WHERE p = ? AND r = ?", []any{p, row}
+	case writeTTL:
+		op = t.h.Write(key, st.Timestamp, simTTL*time.Second)
+		st.Text = "INSERT INTO " + t.name + " (p, r, v) VALUES (?, ?, ?) USING TTL " + strconv.Itoa(simTTL)
+		st.Values = []any{p, row, op.Value()}
+	default:
+		op = t.h.Write(key, st.Timestamp, 0)
+		st.Text, st.Values = "INSERT INTO "+t.name+" (p, r, v) VALUES (?, ?, ?)", []any{p, row, op.Value()}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), simPatience)
+	defer cancel()
+	err := n.Query().Exec(ctx, st)
+	var refused *native.Error
+	switch {
+	case err == nil && s.runs(i, n):
+		op.Acked()
+	case errors.As(err, &refused) && refused.Code == native.CodeUnavailable:
+		op.Failed()
+	default:
+		op.Unknown()
+	}
+	return nil
+}
+
+// runs tells whether a node's machine has not gone down: what one tells that
+// has, nobody hears.
+func (s *simulation) runs(i int, n *node.Node) bool {
+	return s.w.Machines[i].Up() && s.nodes[i].node.Load() == n
+}
+
+// readRow reads one row through node i and judges it.
+func (s *simulation) readRow(t *simTable, i, p, row int) error {
+	q := t.h.Read(strconv.Itoa(p))
+	rows, err := s.rows(i, query.Statement{
+		Text: "SELECT p, r, v FROM " + t.name + " WHERE p = ? AND r = ?", Values: []any{p, row}, Consistency: ring.Quorum,
+	})
+	if err != nil {
+		q.Failed()
+		return nil
+	}
+	name := strconv.Itoa(row)
+	value, found := rows[p][name]
+	return s.blame(t, i, q.Row(name, value, found))
+}
+
+// readPartition reads a partition through node i and judges it.
+func (s *simulation) readPartition(t *simTable, i, p int) error {
+	q := t.h.Read(strconv.Itoa(p))
+	rows, err := s.partition(t, i, p, ring.Quorum)
+	if err != nil {
+		q.Failed()
+		return nil
+	}
+	return s.blame(t, i, q.Rows(rows))
+}
+
+func (s *simulation) partition(t *simTable, i, p int, level ring.ConsistencyLevel) (map[string]int64, error) {
+	rows, err := s.rows(i, query.Statement{
+		Text: "SELECT p, r, v FROM " + t.name + " WHERE p = ?", Values: []any{p}, Consistency: level,
+	})
+	return rows[p], err
+}
+
+// scan reads the whole table through node i in pages and judges it. At ALL a
+// failure is an error.
+func (s *simulation) scan(t *simTable, i int, level ring.ConsistencyLevel, page int32) error {
+	var queries [simPartitions]*history.Query
+	for p := range queries {
+		queries[p] = t.h.Read(strconv.Itoa(p))
+	}
+	rows, err := s.rows(i, query.Statement{Text: "SELECT p, r, v FROM " + t.name, Consistency: level, PageSize: page})
+	if err != nil {
+		for _, q := range queries {
+			q.Failed()
+		}
+		if level == ring.All {
+			return err
+		}
+		return nil
+	}
+	for p, q := range queries {
+		if err := q.Rows(rows[p]); err != nil {
+			s.found.note(s.blame(t, i, fmt.Errorf("scan in pages of %d at %v: %w", page, level, err)))
+		}
+	}
+	return nil
+}
+
+func (s *simulation) blame(t *simTable, i int, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s through node %d: %w", t.name, i, err)
+}
+
+// rows are values by partition and row.
+func (s *simulation) rows(i int, st query.Statement) (map[int]map[string]int64, error) {
+	n := s.nodes[i].node.Load()
+	if n == nil {
+		return nil, errDown
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), simPatience)
+	defer cancel()
+	rows, err := n.Query().Query(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	all := map[int]map[string]int64{}
+	for rows.Next() {
+		var p, r int32
+		var v int64
+		if err := rows.Scan(&p, &r, &v); err != nil {
+			return nil, err
+		}
+		if all[int(p)] == nil {
+			all[int(p)] = map[string]int64{}
+		}
+		all[int(p)][strconv.Itoa(int(r))] = v
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	if !s.runs(i, n) {
+		return nil, errDown
+	}
+	return all, nil
+}
