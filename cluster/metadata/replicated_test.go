@@ -137,7 +137,7 @@ func TestReplicatedTakesOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := l.State()
-		if has(t, l) != 4 || s.Epoch != 1<<48|5 || len(s.Voters) != 1 || s.Voters[0] != o.HostID || s.Placements["k3"].At(5).Replicas[0] != o.HostID {
+		if has(t, l) != 4 || s.Epoch != 1<<48|5 || len(s.Voters) != 1 || s.Voters[0] != o.HostID || s.Placements["k3"].Ranges[0].Replicas[0] != o.HostID {
 			t.Errorf("%+v", s)
 		}
 		l.Start(noNetwork{})
