@@ -8,8 +8,10 @@ import (
 	"testing/synctest"
 
 	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/cluster/hints"
 	"github.com/ilion-db/ilion/cluster/metadata"
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -193,6 +195,52 @@ func TestBatchWrittenAgainLeavesOutWhatWasTruncated(t *testing.T) {
 		}
 		f.settle()
 	})
+}
+
+// A batch that is written again is forgotten when it is done: who missed it has
+// to have a durable hint by then, although the level is met without.
+func TestBatchWrittenAgainWaitsForHints(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		spoil behaviour
+		local bool // the node's own store fails
+		hint  error
+		done  bool
+	}{
+		{name: "hint", spoil: dead, done: true},
+		{name: "refusal", spoil: failing, done: true},
+		{name: "no hint", spoil: dead, hint: errors.New("rot")},
+		{name: "hint that would be too old", spoil: dead, hint: hints.ErrExpired, done: true},
+		{name: "store fails", spoil: good, local: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t, simple("3"), threeMembers()...)
+				f.peers[hostID(2)].is, f.peers[hostID(2)].code = c.spoil, wire.CodeFailed
+				f.hints.hold = true
+				if c.local {
+					f.store.BeforeApply = func([]mutation.Record, bool) error { return errors.New("rot") }
+				}
+				r := f.row(f.key, 1)
+				r.SetEpoch(f.Schema().Epoch)
+				o := newOutcome()
+				if err := f.TryWrite(&cluster.Write{Records: []mutation.Record{r}, Consistency: ring.Quorum, Created: 7, Done: o}); err != nil {
+					t.Fatal(err)
+				}
+				<-clock.Real.After(clockStep)
+				if c.spoil != good {
+					if o.calls.Load() != 0 {
+						t.Fatal("done before the hint is durable")
+					}
+					f.hints.complete(0, c.hint)
+				}
+				if err := <-o.ch; (err == nil) != c.done {
+					t.Errorf("%v", err)
+				}
+				f.settle()
+			})
+		})
+	}
 }
 
 func TestBatchOverTheBoundIsRefused(t *testing.T) {

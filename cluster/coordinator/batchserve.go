@@ -2,7 +2,9 @@ package coordinator
 
 import "github.com/ilion-db/ilion/wire"
 
-// storeBatch keeps a logged batch of another coordinator.
+// storeBatch keeps a logged batch of another coordinator. The tables that the
+// batch was planned with are known here: one that is not when the batch is
+// written again has been dropped.
 func (s *serving) storeBatch() {
 	var b wire.BatchStore
 	b.Records = s.body.Records

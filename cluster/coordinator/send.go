@@ -8,7 +8,6 @@ import (
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/mutation"
-	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
 )
@@ -77,14 +76,14 @@ func (w *write) ask(ctx context.Context) error {
 	return nil
 }
 
-// hintGrace is how much longer a write at ANY may take: it is acknowledged by
-// the hints for replicas that did not answer in time.
+// hintGrace is how much longer a write may take that is acknowledged by the
+// hints for replicas that did not answer in time.
 const hintGrace = 250 * time.Millisecond
 
 // arm makes the attempt end by its deadline.
 func (w *write) arm() {
 	d := w.limit
-	if w.level == ring.Any {
+	if w.awaitsHints() {
 		d += int64(hintGrace)
 	}
 	w.deadline.Store(d)

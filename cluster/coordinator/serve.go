@@ -61,7 +61,7 @@ func (c *Cluster) serve(r incoming) {
 	case wire.OpApply, wire.OpForward, wire.OpHint:
 		s.apply()
 	case wire.OpBatchStore:
-		s.storeBatch()
+		s.proceed()
 	case wire.OpBatchDone:
 		s.batchDone()
 	default:
@@ -95,6 +95,10 @@ func (s *serving) proceed() {
 		if c.parking.add(s, until, s.limit()) {
 			return
 		}
+	}
+	if s.r.Op() == wire.OpBatchStore {
+		s.storeBatch()
+		return
 	}
 	s.try()
 }

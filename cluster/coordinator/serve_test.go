@@ -202,6 +202,41 @@ func TestReplicaThatIsBehindCatchesUpFirst(t *testing.T) {
 	})
 }
 
+// A batch is kept by a node that knows its tables: otherwise it would take them
+// for dropped when it writes the batch again.
+func TestKeeperThatIsBehindCatchesUpFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := holder(t)
+		f.log.setBehind(true)
+		epoch, err := f.all.change(truncation())
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := func(epoch uint64) *asking {
+			a := f.asks()
+			body := wire.BatchStore{ID: [16]byte{byte(epoch)}, Records: []mutation.Record{f.row(f.key, 1)}}
+			a.op, a.epoch, a.body = wire.OpBatchStore, epoch, body.Append(nil)
+			return a
+		}
+		a, never := store(epoch), store(epoch+1)
+		f.serve(a)
+		f.serve(never)
+		synctest.Wait()
+		if a.answered() || len(f.batches.stored) != 0 {
+			t.Fatal("kept before it has caught up")
+		}
+		f.log.setBehind(false)
+		synctest.Wait()
+		if got := a.code(t); got != 0 || len(f.batches.stored) != 1 {
+			t.Error(got, len(f.batches.stored))
+		}
+		f.settle()
+		if got := never.code(t); got != wire.CodeBehind {
+			t.Error(got)
+		}
+	})
+}
+
 func TestNewerStampIsTold(t *testing.T) {
 	f := holder(t)
 	now := f.Now()

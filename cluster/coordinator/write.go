@@ -1,11 +1,13 @@
 package coordinator
 
 import (
+	"errors"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 
 	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/cluster/hints"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
@@ -62,9 +64,10 @@ type requested struct {
 	until    uint64 // epoch that has to be in force before it goes on
 }
 
-// count is what has come of a group's replicas.
+// count is what has come of a group's replicas. Those without have neither the
+// write nor a durable hint.
 type count struct {
-	acks, left, failures, total int
+	acks, left, failures, without, total int
 }
 
 // slot is one replica of a write.
@@ -160,9 +163,11 @@ func (w *write) resolve(s *slot, to slotState, reason uint16) {
 		case failed:
 			n.failures++
 		}
-		// At ANY the hint may still make up for the replica.
-		if !hint || w.level != ring.Any {
+		if !hint || !w.awaitsHints() {
 			n.left--
+		}
+		if to != acked && !hint {
+			n.without++
 		}
 	}
 	if !hint {
@@ -176,6 +181,11 @@ func (w *write) resolve(s *slot, to slotState, reason uint16) {
 	}
 	w.hint(s)
 }
+
+// awaitsHints tells whether hints count: at ANY one may make up for a replica,
+// and what is written again is done when every replica has it or gets it by a
+// durable hint.
+func (w *write) awaitsHints() bool { return w.level == ring.Any || w.replayed != 0 }
 
 // unref gives one reference back, with mu held, unlocks and tells the outcome
 // if there is one to tell.
@@ -200,11 +210,14 @@ func (w *write) decide() (cluster.Completer, error) {
 	for i := range w.counts {
 		n := &w.counts[i]
 		met = met && n.acks >= w.need.groups[i].need
+		if w.replayed != 0 {
+			met = met && n.left == 0 && n.without == 0
+		}
 		left += n.left
 	}
 	// While replicas have yet to answer, only failures are told: what else is
 	// wrong may still become one, and at ANY hints make up for it.
-	if !met && left > 0 && (w.level == ring.Any || !w.failing()) {
+	if !met && left > 0 && (w.awaitsHints() || !w.failing()) {
 		return nil, nil
 	}
 	w.answered = true
@@ -328,11 +341,14 @@ func (h *hinted) Complete(err error) {
 		w.c.stats.Hints.Inc()
 	}
 	w.mu.Lock()
-	if w.level == ring.Any && h.group >= 0 {
+	if h.group >= 0 && w.awaitsHints() {
 		n := &w.counts[h.group]
 		n.left--
-		if err == nil {
+		switch {
+		case err == nil && w.level == ring.Any:
 			n.acks++
+		case err != nil && !errors.Is(err, hints.ErrExpired): // which it would be the next time, too
+			n.without++
 		}
 	}
 	w.unref(w.decide())
