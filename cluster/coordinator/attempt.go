@@ -65,7 +65,7 @@ func (w *write) proceed() {
 	if w.c.parking.add(w, w.until, w.limit) {
 		return
 	}
-	err := w.begin(nil)
+	err := w.begin(noWait)
 	if errors.Is(err, mutation.ErrWouldBlock) {
 		if w.c.workers.submit(w) {
 			return

@@ -47,7 +47,7 @@ func (c *Cluster) writeBatch(ctx context.Context, w *cluster.Write) error {
 	for {
 		next := c.changed.announced()
 		alone, err := c.planBatch(ctx, w)
-		if err == errClosed && ctx != nil {
+		if err == errClosed && ctx != noWait {
 			if err := wait(ctx, next); err != nil {
 				return err
 			}
@@ -99,7 +99,7 @@ func (c *Cluster) planBatch(ctx context.Context, w *cluster.Write) (alone bool, 
 			return false, err
 		}
 	}
-	if ctx == nil {
+	if ctx == noWait {
 		return true, c.cfg.Replica.TryApply(w.Records, w.Atomic, w.Done)
 	}
 	return true, c.cfg.Replica.Apply(ctx, w.Records, w.Atomic, w.Done)

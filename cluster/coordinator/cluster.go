@@ -85,8 +85,11 @@ type request struct {
 	done     cluster.Completer
 }
 
+// noWait is the context of those who never wait.
+var noWait context.Context
+
 // TryWrite implements cluster.Cluster.
-func (c *Cluster) TryWrite(w *cluster.Write) error { return c.write(nil, w) }
+func (c *Cluster) TryWrite(w *cluster.Write) error { return c.write(noWait, w) }
 
 // Write implements cluster.Cluster.
 func (c *Cluster) Write(ctx context.Context, w *cluster.Write) error { return c.write(ctx, w) }
@@ -102,8 +105,8 @@ func (c *Cluster) write(ctx context.Context, w *cluster.Write) error {
 		return c.writeBatch(ctx, w)
 	}
 	q := request{records: w.Records, level: w.Consistency, kind: native.WriteSimple, deadline: w.Deadline, done: w.Done}
-	if ctx == nil {
-		return c.writeOne(nil, &q)
+	if ctx == noWait {
+		return c.writeOne(noWait, &q)
 	}
 	for {
 		next := c.changed.announced()
@@ -177,7 +180,7 @@ func (c *Cluster) within(deadline int64) int64 {
 
 // apply hands a write to the store alone.
 func (c *Cluster) apply(ctx context.Context, q *request) error {
-	if ctx == nil {
+	if ctx == noWait {
 		return c.cfg.Replica.TryApply(q.records, false, q.done)
 	}
 	return c.cfg.Replica.Apply(ctx, q.records, false, q.done)

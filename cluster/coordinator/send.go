@@ -50,7 +50,7 @@ func (w *write) plan(v *view, t *table, set *cluster.ReplicaSet) {
 // to wait.
 func (w *write) ask(ctx context.Context) error {
 	local := len(w.slots) > 0 && w.slots[0].node == 0
-	if local && ctx == nil {
+	if local && ctx == noWait {
 		err := w.c.cfg.Replica.TryApply(w.local[:], false, w)
 		if errors.Is(err, mutation.ErrWouldBlock) {
 			return err
@@ -66,7 +66,7 @@ func (w *write) ask(ctx context.Context) error {
 			w.send(s)
 		}
 	}
-	if local && ctx != nil {
+	if local && ctx != noWait {
 		if err := w.c.cfg.Replica.Apply(ctx, w.local[:], false, w); err != nil {
 			w.Complete(err)
 		}

@@ -69,11 +69,6 @@ func (c *Cluster) serve(r incoming) {
 	}
 }
 
-func (s *serving) refuse(code wire.Code, epoch uint64) {
-	s.c.stats.Refused.Inc()
-	s.r.Fail(&wire.Error{Code: code, Epoch: epoch, Detail: s.out})
-}
-
 func (s *serving) apply() {
 	err := s.body.Decode(s.r.Body())
 	for i := 0; err == nil && i < len(s.body.Records); i++ {

@@ -107,11 +107,6 @@ func (t *targets) sort() {
 	}
 }
 
-// alone tells whether the local node's answer is all that is needed.
-func (t *targets) alone(top *cluster.Topology) bool {
-	return t.blockFor == 1 && len(t.nodes) > 0 && top.Nodes[t.nodes[0].node].Local
-}
-
 // score orders replicas: this node, then its rack, its data centre, the rest;
 // among equals by the latency seen, times the requests under way, in powers of
 // two; at last by chance, so that equals share the load.

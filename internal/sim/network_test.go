@@ -215,7 +215,7 @@ func TestSlowLossyResetting(t *testing.T) {
 			t.Fatalf("losses: %v, %d effects", took, f.Effects())
 		}
 		f.Heal()
-		f = w.Net.Resetting(100)
+		w.Net.Resetting(100)
 		if _, err := near.Write(make([]byte, 1000)); err == nil {
 			_, err = near.Write([]byte("x"))
 			if !errors.Is(err, syscall.ECONNRESET) {

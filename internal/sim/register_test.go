@@ -167,7 +167,7 @@ type registerRun struct {
 }
 
 // run lives for a while and returns the first violation.
-func (o registerRun) run(t *testing.T) (violation error, n *Nemesis, counts history.Counts) {
+func (o registerRun) run(t *testing.T) (n *Nemesis, counts history.Counts, violation error) {
 	w := New(o.seed, 4)
 	h := history.New(history.Options{Stamps: history.Client, Now: w.Clock.Now, Skew: 20 * time.Second, Monotonic: true})
 	replicas := make([]*replica, 3)
@@ -212,7 +212,7 @@ func (o registerRun) run(t *testing.T) (violation error, n *Nemesis, counts hist
 	for _, r := range replicas {
 		r.stop()
 	}
-	return violation, n, h.Counts()
+	return n, h.Counts(), violation
 }
 
 // pauseWith waits for a tenth of a second or so, by a client's own chance.
@@ -255,7 +255,7 @@ func TestRegister(t *testing.T) {
 		if invariant.Enabled {
 			o.minutes = 1
 		}
-		violation, n, counts := o.run(t)
+		n, counts, violation := o.run(t)
 		t.Logf("\n%v%+v", n, counts)
 		if violation != nil {
 			t.Fatal(violation)
@@ -282,7 +282,7 @@ func TestRegisterBugs(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			for o.seed = range 100 {
 				var violation error
-				synctest.Test(t, func(t *testing.T) { violation, _, _ = o.run(t) })
+				synctest.Test(t, func(t *testing.T) { _, _, violation = o.run(t) })
 				if violation != nil {
 					return
 				}

@@ -25,7 +25,6 @@ const (
 type conn struct {
 	e        *Endpoint
 	accepted bool
-	lane     *lane // of a peer's connection that was dialed here
 
 	// Set before the state becomes open.
 	nc     net.Conn

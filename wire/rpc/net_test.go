@@ -216,7 +216,7 @@ func TestPeerDies(t *testing.T) {
 		if err := p.Send(&rpc.Message{Op: wire.OpRead, Lane: rpc.Small}, o); !errors.Is(err, rpc.ErrPeerDown) {
 			t.Error(err)
 		}
-		b = start(t, n, 2, nil)
+		start(t, n, 2, nil)
 		time.Sleep(10 * time.Second)
 		if got, err := call(t, p, wire.OpApply, "x"); err != nil {
 			t.Error(got, err)
