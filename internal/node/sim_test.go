@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/ilion-db/ilion/internal/query"
 	"github.com/ilion-db/ilion/internal/sim"
 	"github.com/ilion-db/ilion/internal/sim/history"
+	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/ring"
 )
 
@@ -43,31 +45,49 @@ type simulation struct {
 	nodes [simNodes]slot
 	table [2]*simTable
 	found violations
+	// byHints has replicas become equal by hints and read repair alone: what
+	// coordinates does not crash, and nobody reads everything at the end.
+	byHints bool
+}
+
+// coordinators is how many nodes, the first ones, take requests of clients.
+func (s *simulation) coordinators() int {
+	if s.byHints {
+		return 3
+	}
+	return simNodes
 }
 
 // slot is a machine and what runs on it.
 type slot struct {
 	turn chan struct{} // holds one element while nobody starts or stops the node
 	node atomicNode
+	disk atomic.Pointer[vfs.Fault] // of the newest boot
 	// restarts counts ends that no nemesis asked for.
 	restarts int
 }
 
 // TestSim has clients write and read at QUORUM while everything fails, and
 // judges all that they are told.
-func TestSim(t *testing.T) {
+func TestSim(t *testing.T) { simulations(t, false) }
+
+// TestSimHints shows that hints lose nothing: at the end all replicas are equal
+// though nobody has read everything.
+func TestSimHints(t *testing.T) { simulations(t, true) }
+
+func simulations(t *testing.T, byHints bool) {
 	for i := range *simRuns {
 		seed := *simSeed + i
 		if !t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { simulate(t, seed) })
+			synctest.Test(t, func(t *testing.T) { simulate(t, seed, byHints) })
 		}) {
-			t.Fatalf("to repeat it: go test -tags long -run TestSim ./internal/node -timeout 170m -seed %d -simtime %v -simruns 1", seed, *simTime)
+			t.Fatalf("to repeat it: go test -tags long -run '^%s$' ./internal/node -timeout 170m -seed %d -simtime %v -simruns 1", t.Name(), seed, *simTime)
 		}
 	}
 }
 
-func simulate(t *testing.T, seed uint64) {
-	s := &simulation{t: t, w: sim.New(seed, simNodes), log: slog.New(slog.DiscardHandler)}
+func simulate(t *testing.T, seed uint64, byHints bool) {
+	s := &simulation{t: t, w: sim.New(seed, simNodes), log: slog.New(slog.DiscardHandler), byHints: byHints}
 	if testing.Verbose() && *simVerbose {
 		s.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
@@ -98,8 +118,8 @@ func (s *simulation) run(seed uint64) error {
 	clients := s.startClients(seed)
 	guards := s.startGuards()
 	begun := s.w.Clock.Mono()
-	nemesis := s.nemesis()
-	nemesis.Run(*simTime)
+	nemeses := s.nemeses()
+	nemeses.run(*simTime)
 	lasted := s.w.Clock.Mono() - begun
 	s.w.Clock.Sleep(5 * time.Second)
 	counts := clients.end()
@@ -107,14 +127,14 @@ func (s *simulation) run(seed uint64) error {
 	success, _ := counts.Success()
 	tried := clients.operations.Load()
 	s.t.Logf("%v virtual, %d operations (%.0f a second), %.1f %% succeed, %+v\n%vrestarts after failures: %v",
-		lasted, tried, float64(tried)/lasted.Seconds(), success, counts, nemesis, s.restarts())
+		lasted, tried, float64(tried)/lasted.Seconds(), success, counts, nemeses, s.restarts())
 	if err := s.found.err(); err != nil {
 		return err
 	}
 	if success < 50 || float64(tried) < 100*lasted.Seconds() {
 		return fmt.Errorf("%.1f %% of %d operations in %v: too little was tried", success, tried, lasted)
 	}
-	for _, f := range nemesis.Tallies() {
+	for _, f := range nemeses.tallies() {
 		if f.Injected >= enoughFaults && f.Effective == 0 {
 			return fmt.Errorf("%d faults of the kind %q changed nothing", f.Injected, f.Kind)
 		}
@@ -126,7 +146,8 @@ func (s *simulation) run(seed uint64) error {
 func (s *simulation) options(i int, env *sim.Environment) node.Options {
 	c := config.Default()
 	c.DataDir, c.ListenAddress = "/data", s.w.Machines[i].IP()
-	c.Memory, c.CommitlogSegment = config.MinMemory, 1<<20
+	c.Memory, c.CommitlogSegment = config.MinMemory, 64<<10
+	c.CommitlogTotal = simLog
 	if i > 0 {
 		c.Join = []string{s.w.Machines[0].IP()}
 	}
@@ -156,9 +177,14 @@ func (s *simulation) start(i int) (err error) {
 }
 
 func (s *simulation) boot(i int) (*node.Node, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	return s.serve(i, s.w.Machines[i].Boot(), 2*time.Minute)
+}
+
+func (s *simulation) serve(i int, env *sim.Environment, patience time.Duration) (*node.Node, error) {
+	s.nodes[i].disk.Store(env.Faults)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return node.New(ctx, s.options(i, s.w.Machines[i].Boot()))
+	return node.New(ctx, s.options(i, env))
 }
 
 // stop ends what ran on machine i, which is down.
@@ -278,6 +304,9 @@ func (s *simulation) quiet() error {
 	}
 	s.w.Clock.Sleep(simSettle)
 	for _, t := range s.table {
+		if s.byHints {
+			break
+		}
 		if err := s.eventually(func() error { return s.scan(t, 0, ring.All, 100) }); err != nil {
 			return err
 		}

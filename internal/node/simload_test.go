@@ -112,12 +112,13 @@ func (l *simLoad) client(r *rand.Source) {
 // operate writes, deletes or reads once.
 func (s *simulation) operate(r *rand.Source) error {
 	t := s.table[r.Uint64N(2)]
-	i := int(r.Uint64N(simNodes))
-	for range simNodes {
+	coordinators := s.coordinators()
+	i := int(r.Uint64N(uint64(coordinators)))
+	for range coordinators {
 		if s.nodes[i].node.Load() != nil {
 			break
 		}
-		i = (i + 1) % simNodes // nobody connects to what is down
+		i = (i + 1) % coordinators // nobody connects to what is down
 	}
 	p, row := int(r.Uint64N(simPartitions)), int(r.Uint64N(simRows))
 	switch n := r.Uint64N(100); {

@@ -3,12 +3,14 @@
 package node_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/ilion-db/ilion/internal/sim"
+	"github.com/ilion-db/ilion/internal/vfs"
 )
 
 var simVerbose = flag.Bool("simlog", false, "show what simulated nodes log")
@@ -21,6 +23,8 @@ const (
 	// simSettle is longer than anything that a node does on after a request:
 	// repairs, replays of batches, hints that are written late.
 	simSettle = time.Minute
+	// simLog is the bytes of commit log that await a flush: there are files.
+	simLog = 256 << 10
 	// enoughFaults of a kind must have changed something at least once.
 	enoughFaults = 5
 )
@@ -56,9 +60,7 @@ func (s *simulation) startGuards() *guards {
 						s.nodes[i].restarts++
 						s.w.Machines[i].Kill()
 						s.stop(i)
-						if err := s.start(i); err != nil {
-							s.found.note(fmt.Errorf("node %d does not start again: %w", i, err))
-						}
+						s.restart(i)
 					}
 				default:
 				}
@@ -68,15 +70,120 @@ func (s *simulation) startGuards() *guards {
 	return g
 }
 
-func (s *simulation) nemesis() *sim.Nemesis {
-	all := []int{0, 1, 2, 3, 4}
-	restart := func(i int) {
-		if err := s.start(i); err != nil {
-			s.found.note(fmt.Errorf("node %d does not start again: %w", i, err))
-		}
+// nemeses are several that are at work at once.
+type nemeses []*sim.Nemesis
+
+// run returns when all have ended.
+func (n nemeses) run(d time.Duration) {
+	var all sync.WaitGroup
+	for _, one := range n {
+		all.Go(func() { one.Run(d) })
 	}
-	actions := append(s.w.NetworkActions(all), s.w.CrashAction(all, s.stop, restart), s.w.PauseAction(all))
-	actions = append(actions, s.w.ClockActions(all, simClock)...)
-	actions = append(actions, s.w.DiskActions(all, "*")...)
-	return s.w.NewNemesis([2]time.Duration{200 * time.Millisecond, 2 * time.Second}, [2]time.Duration{500 * time.Millisecond, 6 * time.Second}, actions...)
+	all.Wait()
+}
+
+func (n nemeses) tallies() (all []sim.Tally) {
+	for _, one := range n {
+		all = append(all, one.Tallies()...)
+	}
+	return all
+}
+
+func (n nemeses) String() (text string) {
+	for _, one := range n {
+		text += one.String()
+	}
+	return text
+}
+
+// nemeses are one for the network and one for machines, of which clocks may
+// be wrong all the time.
+func (s *simulation) nemeses() nemeses {
+	all := []int{0, 1, 2, 3, 4}
+	crash := all
+	if s.byHints {
+		crash = all[s.coordinators():]
+	}
+	machines := []sim.Action{
+		s.w.CrashAction(crash, s.stop, s.restart), s.crashInRestart(crash), s.w.PauseAction(all),
+	}
+	machines = append(machines, s.w.ClockActions(all, simClock)...)
+	if !s.byHints {
+		machines = append(machines, s.w.DiskActions(all, "*")...)
+		machines = append(machines, s.bitFlips(rotten))
+	}
+	gap, hold := [2]time.Duration{200 * time.Millisecond, 2 * time.Second}, [2]time.Duration{500 * time.Millisecond, 6 * time.Second}
+	return nemeses{s.w.NewNemesis(gap, hold, s.w.NetworkActions(all)...), s.w.NewNemesis(gap, hold, machines...)}
+}
+
+// restart starts node i, which no fault may prevent.
+func (s *simulation) restart(i int) {
+	if err := s.start(i); err != nil {
+		s.found.note(fmt.Errorf("node %d does not start again: %w", i, err))
+	}
+}
+
+// crashInRestart cuts the power of a machine, and again in the middle of its
+// next start, at some call to the disk.
+func (s *simulation) crashInRestart(machines []int) sim.Action {
+	return sim.Action{Kind: "crash twice", Begin: func(time.Duration) func() int64 {
+		at := machines[s.w.Rand.Uint64N(uint64(len(machines)))]
+		m := s.w.Machines[at]
+		if !m.Up() {
+			return func() int64 { return 0 }
+		}
+		m.Crash(vfs.CrashOptions{Keep: 50})
+		s.stop(at)
+		return func() int64 {
+			met := s.startsHalf(at)
+			s.restart(at)
+			return met
+		}
+	}}
+}
+
+// startsHalf starts machine i, whose disk fails at some call and whose power
+// is cut then. It tells whether the disk did.
+func (s *simulation) startsHalf(i int) int64 {
+	<-s.nodes[i].turn
+	defer func() { s.nodes[i].turn <- struct{}{} }()
+	m := s.w.Machines[i]
+	if m.Up() {
+		return 0 // somebody else was first
+	}
+	env := m.Boot()
+	last := env.Faults.Add(vfs.Rule{Nth: 1 + int(s.w.Rand.Uint64N(200)), Times: -1, Err: vfs.ErrIO})
+	n, err := s.serve(i, env, 10*time.Second)
+	fired := int64(last.Fired())
+	m.Crash(vfs.CrashOptions{Keep: 50})
+	if err == nil {
+		_ = n.Close(context.Background()) // its disk is gone
+	}
+	return min(fired, 1)
+}
+
+// rotten is the machine whose disk gives back other bits than were written.
+const rotten = simNodes - 1
+
+// bitFlips has reads of table files on a machine give a wrong bit each.
+func (s *simulation) bitFlips(i int) sim.Action {
+	return sim.Action{Kind: "bit flip", Begin: func(time.Duration) func() int64 {
+		n, m := s.nodes[i].node.Load(), s.w.Machines[i]
+		if n == nil || !m.Up() {
+			return func() int64 { return 0 }
+		}
+		at := s.w.Rand.Uint64()
+		armed := s.nodes[i].disk.Load().Add(vfs.Rule{
+			Ops: vfs.OpsOf(vfs.OpRead, vfs.OpMmap), Glob: "*.sst", Times: -1,
+			Corrupt: func(p []byte, _ int64) {
+				if len(p) > 0 {
+					p[at/8%uint64(len(p))] ^= 1 << (at % 8)
+				}
+			},
+		})
+		return func() int64 {
+			armed.Remove()
+			return int64(armed.Fired())
+		}
+	}}
 }
