@@ -22,7 +22,8 @@ const (
 // which this one has not are refused until they Rejoin. The node must not run.
 func Recover(fs vfs.FS, dataDir, clusterName string, voters ...[16]byte) (*State, error) {
 	return offline(fs, dataDir, clusterName, func(id *Identity) (*State, error) {
-		h, s, err := openHistory(fs, path.Join(dataDir, metadataDir), 0, nil, id.Generation)
+		// The generation is the files' own: one that began earlier is among their entries.
+		h, s, err := openHistory(fs, path.Join(dataDir, metadataDir), 0, nil, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -181,6 +181,15 @@ func TestForcedRecovery(t *testing.T) {
 		if err := w.nodes[0].create(7); err != nil || w.nodes[0].has(5) {
 			t.Errorf("%v, has k5: %v", err, w.nodes[0].has(5))
 		}
+
+		// Both kinds of node, the one that recovered and the one that rejoined,
+		// can be recovered from again.
+		for _, i := range []int{2, 0} {
+			w.nodes[i].crash()
+			if s, err := Recover(w.nodes[i].fs, "/data", "c"); err != nil || s.Generation != 3 {
+				t.Fatalf("node %d again: %+v, %v", i, s, err)
+			}
+		}
 	})
 }
 
