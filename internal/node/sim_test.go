@@ -4,7 +4,6 @@ package node_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -25,7 +24,7 @@ import (
 
 var (
 	simSeed = flag.Uint64("seed", 1, "of the first simulation")
-	simTime = flag.Duration("simtime", simDefaultTime, "virtual time that a simulation has faults for")
+	simTime = flag.Duration("simtime", simDefaultTime(), "virtual time that a simulation has faults for")
 	simRuns = flag.Uint64("simruns", simDefaultRuns, "simulations, each with the next seed")
 )
 
@@ -98,10 +97,13 @@ func simulate(t *testing.T, seed uint64, byHints bool) {
 	// What ends a test ends its goroutine, which the bubble does not survive:
 	// errors are returned up to here, and all nodes are stopped first.
 	err := s.run(seed)
+	if violation := s.found.err(); violation != nil {
+		err = violation
+	}
 	for i := range s.nodes {
 		s.nodes[i].close()
 	}
-	if err = errors.Join(s.found.err(), err); err != nil {
+	if err != nil {
 		t.Error(err)
 	}
 }

@@ -4,7 +4,6 @@ package node_test
 
 import "time"
 
-const (
-	simDefaultTime = 10 * time.Minute
-	simDefaultRuns = 10
-)
+const simDefaultRuns = 20
+
+func simDefaultTime() time.Duration { return 10 * time.Minute }
