@@ -120,6 +120,14 @@ func (c *conn) ended(now time.Time) error {
 	return c.err
 }
 
+// resets is when a peer's reset arrives, zero if nobody knows. mu is held.
+func (c *conn) resets() time.Time {
+	if !c.held.IsZero() {
+		return time.Time{} // healing the link wakes who waits
+	}
+	return c.resetAt
+}
+
 // wait releases mu until something may have changed, or one of the times has
 // come. mu is held.
 func (c *conn) wait(times ...time.Time) {
@@ -159,7 +167,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		if ok {
 			return c.take(p, now)
 		}
-		c.wait(at, c.readBy, c.resetAt)
+		c.wait(at, c.readBy, c.resets())
 	}
 }
 
@@ -202,7 +210,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 		}
 		room := window - c.far.queued
 		if room <= 0 && c.far.err == nil {
-			c.wait(c.writeBy, c.resetAt)
+			c.wait(c.writeBy, c.resets())
 			continue
 		}
 		if room <= 0 {
