@@ -191,6 +191,46 @@ func TestPurge(t *testing.T) {
 	}
 }
 
+// TestPurgeReplicated keeps every tombstone of a table with other replicas
+// until a bound says that they have had it.
+func TestPurgeReplicated(t *testing.T) {
+	old := uint32(clock.Real.Now().Unix()) - uint32(schema.DefaultOptions().GCGraceSeconds) - 100
+	for _, c := range []struct {
+		name        string
+		replication map[string]string
+		bound       uint32
+		want        uint64
+	}{
+		{"one", map[string]string{"class": "SimpleStrategy", "replication_factor": "1"}, 0, 0},
+		{"three", map[string]string{"class": "SimpleStrategy", "replication_factor": "3"}, 0, 1},
+		{"two data centres", map[string]string{"class": "NetworkTopologyStrategy", "dc1": "1", "dc2": "1"}, 0, 1},
+		{"three with a bound", map[string]string{"class": "SimpleStrategy", "replication_factor": "3"}, old, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := testOptions(t, vfs.NewMem(), "/d", 1)
+			o.ExplicitPurge = true
+			o.Schema.Keyspaces["ks"].Replication = c.replication
+			e := mustOpen(t, o)
+			defer func() { e.Close() }()
+			apply(t, e, deleteRow(0, "p", 1, 10, old))
+			flush(t, e)
+			if err := e.Close(); err != nil {
+				t.Fatal(err)
+			}
+			e = mustOpen(t, o)
+			if c.bound != 0 {
+				if err := e.SetPurgeBound(table0, mutation.PartitionRange{}, c.bound); err != nil {
+					t.Fatal(err)
+				}
+			}
+			compact(t, e)
+			if got := tombstones(e); got != c.want {
+				t.Errorf("%d tombstones, want %d", got, c.want)
+			}
+		})
+	}
+}
+
 // TestPurgeOtherFile keeps a tombstone while a file that is not an input may
 // hold what it shadows.
 func TestPurgeOtherFile(t *testing.T) {

@@ -202,6 +202,9 @@ func (e *Engine) applySchema(s *schema.Snapshot) error {
 			t := next[def.ID]
 			if t == nil {
 				t = newTable(e, def)
+				if e.opts.ExplicitPurge && replicated(ks) {
+					t.purge.wait()
+				}
 				m := t.newMemory()
 				t.publish([]*memory{m}, nil)
 				m.drop()

@@ -55,8 +55,8 @@ type Options struct {
 	BlockSize int
 	// NoCompaction leaves compaction to explicit calls.
 	NoCompaction bool
-	// ExplicitPurge purges nothing but what SetPurgeBound allows, for tables
-	// of which there are other replicas.
+	// ExplicitPurge purges nothing but what SetPurgeBound allows of tables whose
+	// keyspace has more than one replica.
 	ExplicitPurge bool
 	// NoCache reads every block from its file, for tests.
 	NoCache bool

@@ -12,8 +12,8 @@ import (
 // SetPurgeBound allows tombstones of the range whose local time is at or below
 // localTime to be purged, once the table's grace period is over, too. From the
 // first call on nothing of the table is purged but under such a bound; with
-// Options.ExplicitPurge, from the start. A bound is never lowered: that of a
-// partition is the largest of the ranges that hold it.
+// Options.ExplicitPurge and more than one replica, from the start. A bound is
+// never lowered: that of a partition is the largest of the ranges that hold it.
 func (e *Engine) SetPurgeBound(table schema.TableID, r mutation.PartitionRange, localTime uint32) error {
 	t, err := e.table(table)
 	if err != nil {
@@ -31,13 +31,26 @@ const maxBounds = 4096
 // purgeBounds are the bounds of a table's ranges.
 type purgeBounds struct {
 	mu       sync.Mutex // protects the rest
-	explicit bool
+	explicit bool       // nothing goes but under a bound
 	bounds   []purgeBound
 }
 
 type purgeBound struct {
 	first, last ring.Token // whole tokens that the range holds
 	time        uint32
+}
+
+// wait makes purging wait for bounds.
+func (b *purgeBounds) wait() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.explicit = true
+}
+
+// replicated tells whether other nodes may have replicas of a keyspace's tables.
+func replicated(ks *schema.Keyspace) bool {
+	s, err := ring.ParseStrategy(ks.Replication)
+	return err != nil || s.RF() > 1
 }
 
 func (b *purgeBounds) set(r mutation.PartitionRange, time uint32) {

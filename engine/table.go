@@ -74,7 +74,6 @@ func unpack(u uint64) commitlog.Position {
 func newTable(e *Engine, def *schema.Table) *table {
 	t := &table{engine: e, id: def.ID, change: make(chan struct{}, 1), compacting: map[uint64]bool{}}
 	t.def.Store(def)
-	t.purge.explicit = e.opts.ExplicitPurge
 	t.first.Store(noPosition)
 	t.flushing.Store(noPosition)
 	return t

@@ -42,6 +42,8 @@ func (n *Node) openEngine(context.Context) error {
 		Sync: syncModes[c.CommitlogSync], SyncPeriod: c.CommitlogSyncPeriod,
 		SegmentSize: int(c.CommitlogSegment), LogSize: c.CommitlogTotal, SetAside: c.SetAside,
 		Access: accessModes[c.DiskAccessMode], HostID: n.identity.HostID,
+		// Repair, which would tell when every replica has had a tombstone, is not there.
+		ExplicitPurge: n.network != nil,
 	})
 	if err = errors.Join(err, <-stores); err != nil {
 		return err
