@@ -223,8 +223,10 @@ func (h *Hello) Compatible(other *Hello) *Error {
 		return Errorf(CodeRefused, "here is cluster %x, there %x, both named %q: a node that ran alone cannot join another cluster; empty its data directory first",
 			h.ClusterID, other.ClusterID, h.ClusterName)
 	case h.Generation != other.Generation:
-		return Errorf(CodeRefused, "here is generation %d of the cluster, there %d: the cluster was recovered by force while one of them was away; rejoin the node of the lower generation",
+		e := Errorf(CodeRefused, "here is generation %d of the cluster, there %d: the cluster was recovered by force while one of them was away; rejoin the node of the lower generation",
 			h.Generation, other.Generation)
+		e.Epoch = uint64(min(h.Generation, other.Generation)) << 48 // who has to rejoin
+		return e
 	}
 	switch {
 	case h.HostID != other.HostID || h.HostID == [16]byte{}:

@@ -311,6 +311,9 @@ func (n *network) greetOne(ctx context.Context, address string, began time.Durat
 		if !errors.As(err, &refused) || refused.Code != wire.CodeRefused {
 			return nil
 		}
+		if refused.Epoch != 0 && refused.Epoch>>48 < uint64(n.identity.Generation) {
+			return nil // a forced recovery has left that member behind
+		}
 		if string(refused.Detail) == string(forGood) || n.opts.Clock.Mono()-began > greetTime {
 			return fmt.Errorf("the member at %s refuses this node: %w", address, refused)
 		}

@@ -212,6 +212,27 @@ func TestKey(t *testing.T) {
 
 // TestRecovery loses the quorum of the metadata log for good, begins a new
 // generation and brings back a node of the old one.
+// TestRecoveredStarts starts a node that was recovered by force while those of
+// the old generation still run: they refuse it, and that is theirs to mend.
+func TestRecoveredStarts(t *testing.T) {
+	inRing(t, 3, func(r *testRing) {
+		r.table()
+		r.must(0, ring.All, insert, 1, "x")
+		r.pause(time.Minute) // all three vote
+		o, _ := r.options(0)
+		r.kill(0)
+		o.FS = r.disks[0]
+		if g, err := node.Recover(o); err != nil || g != 2 {
+			r.t.Fatalf("generation %d, %v", g, err)
+		}
+		r.start(0)
+		r.want(0, ring.One, 1, "SELECT k, v FROM ks.t")
+		r.kill(0)
+		r.start(0)
+		r.eventually(func() error { return r.do(0, ring.One, "ALTER TABLE ks.t ADD w int") })
+	})
+}
+
 func TestRecovery(t *testing.T) {
 	inRing(t, 3, func(r *testRing) {
 		r.table()

@@ -89,9 +89,9 @@ func (g *greeting) checkProof(proof []byte, side wire.Side, dialer, acceptor []b
 	case len(key) == 0 && len(proof) == 0, len(key) > 0 && wire.Proves(proof, key, side, dialer, acceptor):
 		return nil
 	case len(key) == 0:
-		return wire.Errorf(wire.CodeRefused, "the other side has a cluster key, this one has none: start it with the cluster's --cluster-key-file")
+		return wire.Errorf(wire.CodeRefused, "the other side has a cluster key and this node none: start both with the cluster's --cluster-key-file, or both without")
 	case len(proof) == 0:
-		return wire.Errorf(wire.CodeRefused, "the cluster has a key and the other side proved none: start it with the cluster's --cluster-key-file")
+		return wire.Errorf(wire.CodeRefused, "this node has a cluster key and the other side none: start both with the cluster's --cluster-key-file, or both without")
 	}
 	return wire.Errorf(wire.CodeRefused, "the other side's cluster key is not this cluster's: compare the files given as --cluster-key-file")
 }
