@@ -17,6 +17,30 @@ type Topology struct {
 	Tables map[schema.TableID]*Placement
 }
 
+// BlockFor is how many answers a level wants for a table, as clients are told:
+// by its keyspace's factors, also where there are fewer nodes. A table that is
+// not there counts as one with one replica.
+func (t *Topology) BlockFor(id schema.TableID, level ring.ConsistencyLevel) int {
+	p := t.Tables[id]
+	switch {
+	case p == nil:
+		return level.BlockFor(1)
+	case p.Factors == nil:
+		return level.BlockFor(p.RF)
+	case level == ring.EachQuorum:
+		sum := 0
+		for _, rf := range p.Factors {
+			if rf > 0 {
+				sum += ring.QuorumOf(rf)
+			}
+		}
+		return sum
+	case level.IsLocal():
+		return level.BlockFor(p.Factors[t.Nodes[0].DC])
+	}
+	return level.BlockFor(p.RF)
+}
+
 // Node is a member.
 type Node struct {
 	HostID        schema.UUID

@@ -116,6 +116,9 @@ func (p *Processor) bindBatch(c *call, bt *plan.Batch, values func(int) []native
 	if err := bt.Bind(b, values, &c.opts); err != nil {
 		return err
 	}
+	if len(b.Records) > 0 {
+		c.table = b.Records[0].Table()
+	}
 	c.warnings = append(c.warnings, b.Warnings...)
 	return p.checkRecords(b.Records)
 }

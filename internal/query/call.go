@@ -13,6 +13,7 @@ import (
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/schema"
 )
 
 // call is the scratch of executing one statement. It stays with a request's
@@ -27,6 +28,7 @@ type call struct {
 
 	level     ring.ConsistencyLevel
 	writeType native.WriteType // empty while a read runs
+	table     schema.TableID   // that is read or written, once it is known
 	deadline  int64            // of the clock's Mono, nanoseconds
 	warnings  []string
 	named     []native.Value // values put in the order of the markers
@@ -50,7 +52,7 @@ func callOf(r *session.Request) *call {
 }
 
 func (c *call) begin(level ring.ConsistencyLevel, deadline int64) {
-	c.level, c.deadline, c.writeType = level, deadline, ""
+	c.level, c.deadline, c.writeType, c.table = level, deadline, "", schema.TableID{}
 	c.warnings = c.warnings[:0]
 }
 

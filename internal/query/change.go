@@ -38,7 +38,7 @@ func (p *Processor) change(ctx context.Context, c *call, pl *plan.Plan, again fu
 			continue
 		}
 		if err != nil {
-			return nil, truncateError(s, err)
+			return nil, p.changeError(s, err)
 		}
 		p.stats.changes.Add(1)
 		return s.Event, nil
@@ -46,11 +46,22 @@ func (p *Processor) change(ctx context.Context, c *call, pl *plan.Plan, again fu
 	return nil, native.ServerError("The statement could not be executed: %v", errMoving)
 }
 
-// truncateError gives a failed TRUNCATE its own code.
-func truncateError(s *plan.SchemaPlan, err error) error {
+// changeError gives a failed TRUNCATE its own code, and tells of a change that
+// was not decided in time that it may still come into force.
+func (p *Processor) changeError(s *plan.SchemaPlan, err error) error {
 	var n *native.Error
 	var e *schema.Error
-	if !s.Truncate || errors.As(err, &n) || errors.As(err, &e) {
+	if errors.As(err, &n) || errors.As(err, &e) {
+		return err
+	}
+	if p.classify(err) == ClassTimeout {
+		p.stats.failures.Add(1)
+		if s.Truncate {
+			return native.TruncateError("The TRUNCATE was not agreed on in time and may still come into force: %v", err)
+		}
+		return native.ServerError("The change of the schema was not agreed on in time and may still come into force: %v", err)
+	}
+	if !s.Truncate {
 		return err
 	}
 	return native.TruncateError("Error during truncate: %v", err)

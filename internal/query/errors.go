@@ -10,6 +10,7 @@ import (
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/schema"
 )
 
 // ErrorClass is what an error of the layers below means for a client.
@@ -81,11 +82,12 @@ func (p *Processor) failure(c *call, err error) *native.Error {
 	var (
 		level ring.ConsistencyLevel
 		typ   native.WriteType
+		table schema.TableID
 	)
 	if c != nil {
-		level, typ = c.level, c.writeType
+		level, typ, table = c.level, c.writeType, c.table
 	}
-	need := level.BlockFor(1)
+	need := p.cluster.Topology().BlockFor(table, level)
 	class := p.classify(err)
 	p.stats.failures.Add(1)
 	switch class {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/session"
@@ -61,6 +62,80 @@ func TestMapError(t *testing.T) {
 	if got := db.MapError(&session.Request{}, errors.New("x")); got.Code != native.CodeServer {
 		t.Error(got)
 	}
+}
+
+// ringed is a cluster of more than one replica as far as errors tell.
+type ringed struct {
+	cluster.Cluster
+	placement *cluster.Placement
+	propose   error
+}
+
+func (r *ringed) Topology() *cluster.Topology {
+	t := *r.Cluster.Topology()
+	t.Tables = map[schema.TableID]*cluster.Placement{}
+	for _, ks := range r.Schema().Keyspaces {
+		for _, def := range ks.Tables {
+			t.Tables[def.ID] = r.placement
+		}
+	}
+	return &t
+}
+
+func (r *ringed) Propose(ctx context.Context, c schema.Change, check func(*schema.Snapshot) error) (*schema.Snapshot, error) {
+	if r.propose != nil {
+		return nil, r.propose
+	}
+	return r.Cluster.Propose(ctx, c, check)
+}
+
+func TestTimeoutsTellWhatTheLevelWants(t *testing.T) {
+	r := &ringed{placement: &cluster.Placement{RF: 3}}
+	db := newDB(t, func(c *Config) { r.Cluster, c.Cluster = c.Cluster, r })
+	db.exec("CREATE KEYSPACE ks WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+	db.exec("CREATE TABLE ks.t (k int PRIMARY KEY, v int)")
+	db.store.BeforeApply = func([]mutation.Record, bool) error { return errTimeout }
+	db.store.BeforeRead = func(*mutation.ReadCommand, bool) error { return errTimeout }
+	centres := &cluster.Placement{RF: 8, Factors: map[string]int{"datacenter1": 5, "other": 3, "none": 0}}
+	for _, c := range []struct {
+		placement *cluster.Placement
+		level     ring.ConsistencyLevel
+		want      int32
+	}{
+		{r.placement, ring.Quorum, 2},
+		{r.placement, ring.All, 3},
+		{r.placement, ring.LocalQuorum, 2},
+		{centres, ring.Quorum, 5},
+		{centres, ring.LocalQuorum, 3},
+		{centres, ring.EachQuorum, 5},
+		{centres, ring.One, 1},
+	} {
+		r.placement = c.placement
+		for _, text := range []string{"INSERT INTO t (k, v) VALUES (1, 1)", "SELECT * FROM t WHERE k = 1", "SELECT * FROM t",
+			"BEGIN BATCH INSERT INTO t (k, v) VALUES (1, 1); APPLY BATCH"} {
+			rows, err := db.Query(context.Background(), Statement{Text: text, Keyspace: "ks", Consistency: c.level})
+			if err == nil {
+				err = rows.Close()
+			}
+			var e *native.Error
+			if !errors.As(err, &e) || e.Required != c.want || e.Code != native.CodeReadTimeout && e.Code != native.CodeWriteTimeout {
+				t.Errorf("%s at %v: %+v, not %d", text, c.level, err, c.want)
+			}
+		}
+	}
+}
+
+func TestChangesThatAreNotDecidedInTime(t *testing.T) {
+	r := &ringed{}
+	db := newDB(t, func(c *Config) { r.Cluster, c.Cluster = c.Cluster, r })
+	db.exec("CREATE KEYSPACE ks WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+	db.exec("CREATE TABLE ks.t (k int PRIMARY KEY, v int)")
+	r.propose = fmt.Errorf("no leader: %w", context.DeadlineExceeded)
+	db.fails(native.CodeServer, "may still come into force: no leader", "CREATE TABLE u (k int PRIMARY KEY)")
+	db.fails(native.CodeTruncate, "may still come into force: no leader", "TRUNCATE t")
+	r.propose = errors.New("rot")
+	db.fails(native.CodeServer, "rot", "CREATE TABLE u (k int PRIMARY KEY)")
+	db.fails(native.CodeTruncate, "Error during truncate: rot", "TRUNCATE t")
 }
 
 func TestAuthenticate(t *testing.T) {

@@ -38,6 +38,7 @@ func inline(s *plan.Select, st *statement) bool {
 func (p *Processor) tryRead(r *session.Request, c *call, st *statement, s *plan.Select, values []native.Value) session.Status {
 	params := r.Params()
 	q, rd := p.reading(c)
+	c.table = s.Table.ID
 	err := s.Bind(q, values, &c.opts)
 	if err == nil {
 		err = rd.Resume(q, params.PagingState)
@@ -138,6 +139,7 @@ func skipMetadata(params *native.QueryParams, st *statement) bool {
 // buffer returns, which it asks for when nothing is waited for any more.
 func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []native.Value, state []byte, buffer func() []byte) ([]byte, exec.Result, error) {
 	q, rd := p.reading(c)
+	c.table = s.Table.ID
 	if err := s.Bind(q, values, &c.opts); err != nil {
 		return nil, exec.Result{}, err
 	}

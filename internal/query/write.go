@@ -14,7 +14,7 @@ import (
 
 // modify binds a plain modification.
 func (p *Processor) modify(c *call, m *plan.Modification, values []native.Value) error {
-	c.writeType = native.WriteSimple
+	c.writeType, c.table = native.WriteSimple, m.Table.ID
 	b := p.binder(c)
 	if err := m.Bind(b, values, &c.opts); err != nil {
 		return err
@@ -98,6 +98,7 @@ func (p *Processor) executeModification(ctx context.Context, c *call, m *plan.Mo
 
 // readPrior reads the lists whose elements a write names by index or value.
 func (p *Processor) readPrior(ctx context.Context, c *call, m *plan.Modification, values []native.Value) error {
+	c.table = m.Table.ID
 	cmd, err := m.ReadCommand(p.binder(c), values, &c.opts)
 	if err != nil {
 		return err
