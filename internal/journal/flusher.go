@@ -56,12 +56,14 @@ func (j *Journal) write(s *stream, b *buffer) {
 		clear(b.waiters)
 	}
 	at, err := j.append(s, b)
+	j.mu.Lock()
+	j.pending -= bytes // who is told may count on the room
+	j.mu.Unlock()
 	for i, w := range b.waiters {
 		at.Index = i
 		tell(w, at, err)
 	}
 	j.mu.Lock()
-	j.pending -= bytes
 	j.recycle(b)
 	j.mu.Unlock()
 }
