@@ -20,9 +20,11 @@ const (
 	// from each other therefore.
 	simClock = 10 * time.Second
 	simSkew  = 2 * simClock
-	// simSettle is longer than anything that a node does on after a request:
-	// repairs, replays of batches, hints that are written late.
-	simSettle = time.Minute
+	// simSettle is longer than anything that a node does on after a request
+	// (repairs, replays of batches, hints that are written late), and than what
+	// expires lives, by any clock: nothing expires from one replica's answer to
+	// the next one's.
+	simSettle = simTTL*time.Second + 2*simSkew
 	// simLog is the bytes of commit log that await a flush: there are files.
 	simLog = 256 << 10
 	// enoughFaults of a kind must have changed something at least once.
