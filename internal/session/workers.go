@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/fail"
 )
 
 // lifoAge is how long the oldest request in the queue must have waited for the
@@ -218,8 +219,11 @@ func (w *workers) execute(r *Request) {
 			c.panicked(p, r)
 		}
 	}()
+	err := fail.Point("session/execute")
 	switch {
 	case c.isDead(): // nobody waits for it any more
+	case err != nil:
+		r.Fail(err)
 	case r.expired(w.srv.clock.Mono()):
 		w.srv.stats.Expired.Add(1)
 		r.Fail(native.Overloaded("Query timed out before it could start"))
