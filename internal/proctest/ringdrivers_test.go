@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -31,6 +32,11 @@ func TestRingDrivers(t *testing.T) {
 		{"gocql", driveGocql},
 		{"python", func(r *processes, step func(string) string) {
 			driveScript(r, step, exec.Command(filepath.Join(foreign.Python(t), "python"), filepath.Join(scripts, "python", "ring.py")))
+		}},
+		{"node", func(r *processes, step func(string) string) {
+			cmd := exec.Command("node", filepath.Join(scripts, "node", "ring.js"))
+			cmd.Env = append(os.Environ(), "NODE_PATH="+foreign.Node(t))
+			driveScript(r, step, cmd)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
