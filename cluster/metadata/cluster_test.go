@@ -169,6 +169,9 @@ func (w *world) note(s *State) {
 		w.t.Errorf("two entries at epoch %x: %x and %x", s.Epoch, had[:4], s.at.hash[:4])
 	}
 	w.seen[s.Epoch] = s.at.hash
+	if len(s.Voters)%2 == 0 && len(s.Members) > 0 {
+		w.t.Errorf("%d nodes vote at epoch %x: half of them without the other can decide nothing", len(s.Voters), s.Epoch)
+	}
 }
 
 // running is a node as it was when it was asked for.

@@ -30,9 +30,10 @@
 //
 // Voters are chosen by the leader: as many as an odd number allows, spread over
 // data centres and racks. One that is no member any more, or was not heard of
-// for 10 minutes while another could take its place, is replaced by one
-// committed change (joint, if it both adds and removes). The only voter of a
-// cluster leads without waiting for a time-out.
+// for 10 minutes while another could take its place, is replaced. However many
+// come and go in a step, it is one joint change, so that never an even number
+// votes, half of which could decide nothing without the other: 1, 3, then 5. The
+// only voter of a cluster leads without waiting for a time-out.
 //
 // When most voters are lost for good, Recover makes this node (or those given)
 // the only voters and begins a new generation, as an entry of the log. What only

@@ -38,43 +38,49 @@ func (c *core) reviseVoters() error {
 	if live == nil {
 		live = func([16]byte) bool { return true }
 	}
-	add, remove := nextVoters(s.Members, s.Voters, dead, live)
-	if add == nil && remove == nil {
+	next := nextVoters(s.Members, s.Voters, dead, live)
+	if next == nil {
 		return nil
 	}
-	if remove != nil && *remove == c.l.opts.HostID {
+	if contains(s.Voters, c.l.opts.HostID) && !contains(next, c.l.opts.HostID) {
 		if len(s.Voters) > 1 {
-			c.transfer(s)
+			c.transfer(s, next)
 			return nil
 		}
-		remove = nil // another comes first, so that there is one to go on
+		next = append(next, c.l.opts.HostID) // another comes first, so that there is one to go on
 	}
-	return c.changeVoters(s, add, remove)
+	return c.changeVoters(s, sortedHosts(next))
 }
 
-// transfer makes another voter the leader, which then removes this one.
-func (c *core) transfer(s *State) {
-	for _, h := range s.Voters {
-		if h != c.l.opts.HostID && c.l.clock.Mono()-c.heard[raftID(h)] < electionTicks*tickEvery {
-			c.node.TransferLeader(raftID(h))
-			return
+// transfer makes another voter the leader, one that stays if there is one, which
+// then removes this one.
+func (c *core) transfer(s *State, next [][16]byte) {
+	for _, hosts := range [][][16]byte{next, s.Voters} {
+		for _, h := range hosts {
+			if h != c.l.opts.HostID && contains(s.Voters, h) && c.l.clock.Mono()-c.heard[raftID(h)] < electionTicks*tickEvery {
+				c.node.TransferLeader(raftID(h))
+				return
+			}
 		}
 	}
 }
 
-func (c *core) changeVoters(s *State, add, remove *[16]byte) error {
+// changeVoters proposes the step from the voters there are to the next ones, as
+// one entry: at no time do others vote, such as an even number of them.
+func (c *core) changeVoters(s *State, next [][16]byte) error {
 	var change raftpb.ConfChangeV2
-	cmd := &command{voters: slices.Clone(s.Voters)}
-	if remove != nil {
-		change.Changes = append(change.Changes, raftpb.ConfChangeSingle{Type: raftpb.ConfChangeRemoveNode, NodeID: raftID(*remove)})
-		cmd.voters = slices.DeleteFunc(cmd.voters, func(h [16]byte) bool { return h == *remove })
+	for _, h := range s.Voters {
+		if !contains(next, h) {
+			change.Changes = append(change.Changes, raftpb.ConfChangeSingle{Type: raftpb.ConfChangeRemoveNode, NodeID: raftID(h)})
+		}
 	}
-	if add != nil {
-		change.Changes = append(change.Changes, raftpb.ConfChangeSingle{Type: raftpb.ConfChangeAddNode, NodeID: raftID(*add)})
-		cmd.voters = append(cmd.voters, *add)
-		cmd.voters = sortedHosts(cmd.voters)
-		c.heard[raftID(*add)] = c.l.clock.Mono()
+	for _, h := range next {
+		if !contains(s.Voters, h) {
+			change.Changes = append(change.Changes, raftpb.ConfChangeSingle{Type: raftpb.ConfChangeAddNode, NodeID: raftID(h)})
+			c.heard[raftID(h)] = c.l.clock.Mono()
+		}
 	}
+	cmd := &command{voters: next}
 	if len(change.Changes) > 1 {
 		cmd.outgoing = s.Voters
 	}
@@ -98,44 +104,56 @@ func votersFor(n int) int {
 	return max(1, min(maxVoters, n-1+n%2))
 }
 
-// nextVoters is one step towards voters that are members, live and spread over
-// data centres and racks: one to add, one to remove, or both; nil for none.
-func nextVoters(members []Member, voters [][16]byte, dead, live func([16]byte) bool) (add, remove *[16]byte) {
-	want := votersFor(len(members))
-	candidate := func(without *[16]byte) *[16]byte { return bestCandidate(members, voters, without, dead, live) }
-	for _, bad := range []func([16]byte) bool{
-		func(h [16]byte) bool { _, found := memberAt(members, h); return !found },
-		dead,
-	} {
-		for i := range voters {
-			if !bad(voters[i]) {
-				continue
-			}
-			if len(voters) <= want {
-				add = candidate(&voters[i])
-			}
-			if _, member := memberAt(members, voters[i]); member && add == nil {
-				continue // a dead one is better than none: it may come back
-			}
-			return add, &voters[i]
+// nextVoters is the next step towards voters that are members, live and spread
+// over data centres and racks: all of those who shall vote then, an odd number;
+// nil if they do.
+func nextVoters(members []Member, voters [][16]byte, dead, live func([16]byte) bool) [][16]byte {
+	member := func(h [16]byte) bool {
+		_, found := memberAt(members, h)
+		return found
+	}
+	var next, silent [][16]byte
+	for _, h := range voters {
+		switch {
+		case !member(h):
+		case dead(h):
+			silent = append(silent, h)
+		default:
+			next = append(next, h)
 		}
 	}
-	if len(voters) < want {
-		return candidate(nil), nil
+	fresh := func(h [16]byte) bool { return live(h) && !contains(silent, h) }
+	want := votersFor(len(members))
+	for len(next) < want {
+		if best := bestCandidate(members, next, fresh); best != nil {
+			next = append(next, *best)
+		} else if len(silent) > 0 { // a dead one is better than none: it may come back
+			next, silent = append(next, silent[0]), silent[1:]
+		} else {
+			break
+		}
 	}
-	if len(voters) > want {
-		return nil, mostCrowded(members, voters)
+	for len(next) > want || len(next) > 1 && len(next)%2 == 0 {
+		next = shrink(members, next, voters, live)
 	}
-	worst := mostCrowded(members, voters)
-	add = candidate(worst)
-	if add == nil || worst == nil {
-		return nil, nil
+	switch {
+	case len(next) == 0:
+		return nil
+	case !sameHosts(next, voters):
+		return next
+	case len(next) < want:
+		return nil
 	}
-	replaced := append(slices.DeleteFunc(slices.Clone(voters), func(h [16]byte) bool { return h == *worst }), *add)
-	if crowding(members, replaced) < crowding(members, voters) {
-		return add, worst
+	swapped := shrink(members, next, next, func([16]byte) bool { return true })
+	best := bestCandidate(members, swapped, func(h [16]byte) bool { return fresh(h) && !contains(next, h) })
+	if best == nil || crowding(members, append(swapped, *best)) >= crowding(members, voters) {
+		return nil
 	}
-	return nil, nil
+	return append(swapped, *best)
+}
+
+func sameHosts(a, b [][16]byte) bool {
+	return slices.Equal(sortedHosts(a), sortedHosts(b))
 }
 
 // crowding is how unevenly voters are spread: pairs in one data centre, and
@@ -161,33 +179,41 @@ func crowding(members []Member, voters [][16]byte) int {
 	return sum
 }
 
-// bestCandidate is the live member outside of voters that would be the least
-// crowded among them if without leaves, nil if there is none.
-func bestCandidate(members []Member, voters [][16]byte, without *[16]byte, dead, live func([16]byte) bool) *[16]byte {
-	rest := slices.DeleteFunc(slices.Clone(voters), func(h [16]byte) bool { return without != nil && h == *without })
+// bestCandidate is the member outside of voters, of those that may, that would
+// be the least crowded among them; nil if there is none.
+func bestCandidate(members []Member, voters [][16]byte, may func([16]byte) bool) *[16]byte {
 	var best *[16]byte
 	least := 0
 	for i := range members {
 		h := members[i].HostID
-		if contains(voters, h) || !live(h) {
+		if contains(voters, h) || !may(h) {
 			continue
 		}
-		if n := crowding(members, append(rest[:len(rest):len(rest)], h)); best == nil || n < least {
+		if n := crowding(members, append(slices.Clip(voters), h)); best == nil || n < least {
 			best, least = &members[i].HostID, n
 		}
 	}
 	return best
 }
 
-// mostCrowded is the voter without which the others are spread best.
-func mostCrowded(members []Member, voters [][16]byte) *[16]byte {
-	var worst *[16]byte
+// shrink leaves one out: one that does not vote yet before one that does, one
+// that is not live before one that is, then that without which the others are
+// spread best.
+func shrink(members []Member, next, voters [][16]byte, live func([16]byte) bool) [][16]byte {
+	var rest [][16]byte
 	least := 0
-	for i := range voters {
-		rest := slices.Delete(slices.Clone(voters), i, i+1)
-		if n := crowding(members, rest); worst == nil || n < least {
-			worst, least = &voters[i], n
+	for i, h := range next {
+		others := slices.Delete(slices.Clone(next), i, i+1)
+		n := crowding(members, others)
+		if live(h) {
+			n += 1 << 20
+		}
+		if contains(voters, h) {
+			n += 1 << 21
+		}
+		if rest == nil || n < least {
+			rest, least = others, n
 		}
 	}
-	return worst
+	return rest
 }

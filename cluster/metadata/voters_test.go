@@ -2,7 +2,6 @@ package metadata
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/ilion-db/ilion/internal/rand"
@@ -22,21 +21,14 @@ func membersIn(places ...[2]string) (members []Member) {
 func settled(t *testing.T, members []Member, voters [][16]byte, dead func([16]byte) bool) [][16]byte {
 	t.Helper()
 	for range 20 {
-		add, remove := nextVoters(members, voters, dead, func(h [16]byte) bool { return !dead(h) })
-		if add == nil && remove == nil {
+		next := nextVoters(members, voters, dead, func(h [16]byte) bool { return !dead(h) })
+		if next == nil {
 			return voters
 		}
-		voters = slices.Clone(voters)
-		if remove != nil {
-			gone := *remove
-			voters = slices.DeleteFunc(voters, func(h [16]byte) bool { return h == gone })
+		if len(next)%2 == 0 || len(next) > maxVoters {
+			t.Fatalf("%d voters after %d", len(next), len(voters))
 		}
-		if add != nil {
-			voters = sortedHosts(append(voters, *add))
-		}
-		if len(voters) == 0 || len(voters) > maxVoters+1 {
-			t.Fatalf("%d voters", len(voters))
-		}
+		voters = sortedHosts(next)
 	}
 	t.Fatalf("voters %x of %v never settle", voters, members)
 	return nil
@@ -88,8 +80,18 @@ func TestVotersReplaced(t *testing.T) {
 	if got := settled(t, members[1:3], voters, never); contains(got, hostN(0)) || len(got) != 1 {
 		t.Errorf("two members have %d voters", len(got))
 	}
-	if add, remove := nextVoters(members, voters[:1], never, never); add != nil || remove != nil {
+	if next := nextVoters(members, voters[:1], never, never); next != nil {
 		t.Error("a node that is not live becomes a voter")
+	}
+	one := func(h [16]byte) bool { return h == hostN(1) }
+	if next := nextVoters(members, voters[:1], never, one); next != nil {
+		t.Errorf("one live node alone becomes a voter: %x", next)
+	}
+	if next := nextVoters(members, voters[:1], never, func([16]byte) bool { return true }); len(next) != 3 {
+		t.Errorf("%d voters after one", len(next))
+	}
+	if next := nextVoters(members[1:], voters, never, one); len(next) != 1 || next[0] != hostN(1) {
+		t.Errorf("nobody live can take the place of one that left, and %x vote", next)
 	}
 }
 
