@@ -120,3 +120,38 @@ func allRows(t *testing.T, src mutation.Source, cmd *mutation.ReadCommand, most 
 	}
 	return rows
 }
+
+// TestLaterPagesAreCompared reads equal replicas in pages: no page, the later
+// ones of a partition included, is asked for twice.
+func TestLaterPagesAreCompared(t *testing.T) {
+	for _, reverse := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNet(t, []string{"dc", "dc"}, nil)
+			n.everywhere(nil)
+			for i := range 40 {
+				for node := range n.nodes {
+					n.apply(node, n.row(i, 1, "v"))
+				}
+			}
+			cmd := n.command()
+			cmd.Reverse, cmd.Page = reverse, 7
+			got, err := n.read(0, cmd, ring.Quorum)
+			if err != nil || strings.Count(got, `="v"`) != 40 {
+				t.Fatalf("%v: %s", err, got)
+			}
+			next := *cmd
+			next.After = mutationtest.Clustering(20)
+			if _, err := n.read(1, &next, ring.Quorum); err != nil {
+				t.Fatal(err)
+			}
+			for i, node := range n.nodes {
+				if got := node.rd.stats.mismatches.Value(); got != 0 {
+					t.Errorf("node %d: %d pages differ", i, got)
+				}
+			}
+			if got := n.sends(); got > 10 {
+				t.Errorf("%d requests", got)
+			}
+		})
+	}
+}

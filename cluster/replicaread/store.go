@@ -13,6 +13,7 @@ type store struct {
 	sel    selection
 	rows   wire.RowWriter
 	digest mutation.Digest
+	stream wire.RowStream
 	reply  wire.ReadReply
 	head   []byte
 	body   []byte
@@ -82,7 +83,13 @@ func (s *store) page(ctx context.Context, rd *Reader, c *wire.Read, limits wire.
 // that would be cut for its bytes has none.
 func (s *store) readDigest(c *wire.Read, limits wire.Limits) error {
 	s.digest.Reset(c.Now, c.Columns)
-	_, whole, err := digestOf(&s.digest, &s.sel, limits)
+	var whole bool
+	var err error
+	if c.Resume.Place == wire.PlaceNone {
+		_, whole, err = digestOf(&s.digest, &s.sel, limits)
+	} else {
+		whole, err = s.digestBehind(c, limits)
+	}
 	if err != nil {
 		return err
 	}
@@ -91,6 +98,23 @@ func (s *store) readDigest(c *wire.Read, limits wire.Limits) error {
 	}
 	s.head = s.reply.AppendHead(s.head[:0])
 	return nil
+}
+
+// digestBehind adds what lies behind the command's position to the digest: what
+// a page for that would hold.
+func (s *store) digestBehind(c *wire.Read, limits wire.Limits) (whole bool, err error) {
+	var more bool
+	s.body, more, err = s.rows.Append(s.body, &s.sel, &c.Resume, limits)
+	if err == nil {
+		err = s.sel.Err()
+	}
+	if err != nil {
+		return false, err
+	}
+	s.stream.Init(s.body, more, c.Reverse)
+	rows, _, err := digestOf(&s.digest, &s.stream, wire.Limits{Now: c.Now})
+	s.body = s.body[:0]
+	return !more || limits.Rows > 0 && rows >= limits.Rows, err
 }
 
 // digestOf adds what src yields up to the limits to d and counts the live rows.
