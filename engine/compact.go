@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/compaction"
+	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/schema"
 )
 
@@ -245,7 +246,7 @@ func tableInfo(f *file, gcBefore uint32) compaction.TableInfo {
 		ID: f.id, Size: f.size, First: p.FirstToken, Last: p.LastToken,
 		MinTimestamp: p.MinTimestamp, MaxTimestamp: p.MaxTimestamp,
 		AllExpire: p.AllExpire, MaxDrop: p.MaxDrop, MinTTL: p.MinTTL, MaxTTL: p.MaxTTL,
-		CreatedAt: f.created, Repaired: p.RepairedAt != 0, PendingRepair: p.PendingRepair, FormatLevel: p.FormatLevel,
+		CreatedAt: f.created, Repaired: p.RepairedAt != 0, PendingRepair: p.PendingRepair, FormatLevel: max(p.FormatLevel, uint32(level.First)),
 	}
 	c := &p.Counts
 	if all := c.Cells + c.Markers + c.PartitionTombstones + c.RowTombstones + c.Boundaries; all > 0 {

@@ -45,6 +45,7 @@ type Engine struct {
 	schemaMu chan struct{} // one slot: one ApplySchema or Close at a time
 	schema   atomic.Pointer[schema.Snapshot]
 
+	level    atomic.Uint32 // that files are written in
 	nextFile atomic.Uint64
 	readers  sync.Pool // *reader
 	awaits   sync.Pool // await; the engine's own, since under virtual time a channel must not leave its bubble
@@ -76,6 +77,18 @@ type Engine struct {
 
 	stats    stats
 	replayed Replayed
+}
+
+// RaiseLevel makes table files that are begun from now on be written in a
+// higher format level, of a cluster all of whose nodes read it; a lower one
+// changes nothing. The directory's identity must say so durably before.
+func (e *Engine) RaiseLevel(level uint16) {
+	for {
+		now := e.level.Load()
+		if uint32(level) <= now || e.level.CompareAndSwap(now, uint32(level)) {
+			return
+		}
+	}
 }
 
 // table returns the table with that id.

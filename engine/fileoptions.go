@@ -16,6 +16,7 @@ func (e *Engine) writerOptions(t *table) sstable.Options {
 		Table:       def.ID,
 		SchemaEpoch: def.Epoch,
 		HostID:      e.opts.HostID,
+		FormatLevel: e.level.Load(),
 	}
 	if len(def.Clustering) > 0 && o.BlockSize == pointBlockSize {
 		// Slices read many rows of a partition: larger blocks cost them fewer

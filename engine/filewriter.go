@@ -39,6 +39,7 @@ func (w *fileWriter) begin() error {
 	// What is written past the page cache enters ours, so that a flush or a
 	// compaction does not make hot rows cold.
 	w.options.Cache, w.options.FileID = e.cache, w.id
+	w.options.CreatedAt = e.seconds()
 	var err error
 	w.w, err = sstable.NewWriter(e.opts.FS, w.name, w.options)
 	return err
@@ -81,7 +82,7 @@ func (w *fileWriter) Cut() error {
 		w.remove(w.name)
 		return err
 	}
-	f.created = w.table.engine.seconds()
+	f.created = w.options.CreatedAt
 	w.done = append(w.done, f)
 	return nil
 }

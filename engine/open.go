@@ -35,6 +35,7 @@ func Open(o Options) (*Engine, error) {
 		discarding: make(chan struct{}, 1), tasks: map[uint64]*task{}, taskDone: make(chan struct{}),
 		compactSlots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
+	e.level.Store(uint32(o.Level))
 	empty := map[schema.TableID]*table{}
 	e.tables.Store(&empty)
 	m, err := manifest.Open(o.FS, o.Dir+"/data")
@@ -193,7 +194,7 @@ func (t *table) openFile(id uint64) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &file{Reader: r, id: id, size: info.Size, engine: e, path: path}
+	f := &file{Reader: r, id: id, size: info.Size, created: r.CreatedAt(), engine: e, path: path}
 	f.init()
 	if n := r.Properties().Counts.Partitions; n > 0 {
 		f.wide = r.Properties().RawBytes/n >= wideFrom

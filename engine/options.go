@@ -7,6 +7,7 @@ import (
 
 	"github.com/ilion-db/ilion/commitlog"
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/internal/vfs"
@@ -61,6 +62,9 @@ type Options struct {
 	// NoCache reads every block from its file, for tests.
 	NoCache bool
 	HostID  schema.UUID
+	// Level is the format level that table files are written in, see
+	// Engine.RaiseLevel; the first by default.
+	Level uint16
 }
 
 func (o *Options) validate() error {
@@ -82,5 +86,6 @@ func (o *Options) validate() error {
 	if o.BlockSize == 0 {
 		o.BlockSize = pointBlockSize
 	}
+	o.Level = max(o.Level, level.First)
 	return nil
 }

@@ -64,7 +64,7 @@ func (k *task) merge(ctx context.Context) error {
 	w := e.newFileWriter(k.table)
 	first := k.inputs[0].Properties() // the same for all
 	w.options.RepairedAt, w.options.PendingRepair = first.RepairedAt, first.PendingRepair
-	w.options.FormatLevel, w.options.Level = first.FormatLevel, uint32(k.pick.Level+1)
+	w.options.Level = uint32(k.pick.Level + 1)
 	job := compaction.Job{Out: w, Cuts: k.cuts, Now: k.now, Dropped: k.droppedColumns(), Yield: func(n int) error {
 		k.done.Add(int64(n))
 		return e.yield(ctx)

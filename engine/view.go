@@ -36,7 +36,7 @@ type file struct {
 	*sstable.Reader
 	id       uint64
 	size     int64
-	created  uint32 // seconds since 1970, 0 for one that was there at the start
+	created  uint32 // seconds since 1970, 0 for one of an earlier start that does not say
 	engine   *Engine
 	path     string
 	wide     bool        // partitions take many blocks on average

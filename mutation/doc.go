@@ -20,15 +20,19 @@
 //	+36  i64  token of the partition key
 //	+44  u16  length of the partition key
 //	+46  ..   partition key, as Cassandra serializes it
-//	     ..   entries up to the end of the record, in no particular order:
+//	     ..   optional fields: u8 kind, 128 or more | varint length | value.
+//	          A reader passes over a kind that it does not know, and keeps it
+//	     ..   entries up to the end of the record, in no particular order
 //
+//	field 129, coordinator:      host id, 16 bytes (from format level 2 on)
 //	entry 1, partition deletion: u8 1 | i64 timestamp | u32 local time
 //	entry 2, static row:         u8 2 | varint length | row
 //	entry 3, row:                u8 3 | varint length | clustering | varint length | row
 //	entry 4, range deletion:     u8 4 | varint length | start | varint length | end
 //	                                  | i64 timestamp | u32 local time
 //
-// A range deletion covers start <= clustering < end; an empty start or end is
+// A record names the node that made it, for a client, as its coordinator. A
+// range deletion covers start <= clustering < end; an empty start or end is
 // open. Bounds are byte strings made by schema.BoundBefore and BoundAfter.
 //
 // # Row

@@ -42,6 +42,14 @@ const (
 	EntryRangeDeletion
 )
 
+// Kinds from firstOptional on are optional fields, which come before the
+// entries: a reader passes over what it does not know, and keeps it. On disk,
+// never renumber.
+const (
+	firstOptional    EntryKind = 1 << 7
+	fieldCoordinator           = firstOptional | 1
+)
+
 const (
 	rowMarker        = 1 << 0
 	rowMarkerExpires = 1 << 1

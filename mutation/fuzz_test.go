@@ -10,6 +10,7 @@ import (
 
 func FuzzRecord(f *testing.F) {
 	f.Add([]byte(goldenRecord()))
+	f.Add([]byte(namedRecord()))
 	g := mutationtest.NewGen(1)
 	for range 20 {
 		f.Add([]byte(g.Record()))

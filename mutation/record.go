@@ -64,9 +64,44 @@ func (r Record) Optional() uint8 { return r[offOptional] }
 // Origin tells how the record came here.
 func (r Record) Origin() Origin { return Origin(r[offOrigin]) }
 
+// Coordinator is the host that made the record for a client, and whether the
+// record says so.
+func (r Record) Coordinator() (host [16]byte, known bool) {
+	p := r[recordHeaderLen+len(r.Key()):]
+	for {
+		kind, value, rest := field(p)
+		if kind == 0 {
+			return host, false
+		}
+		if kind == fieldCoordinator && len(value) == len(host) {
+			return [16]byte(value), true
+		}
+		p = rest
+	}
+}
+
+// field splits the optional field off that p begins with, if there is one.
+func field(p []byte) (kind EntryKind, value, rest []byte) {
+	if len(p) == 0 || EntryKind(p[0]) < firstOptional {
+		return 0, nil, p
+	}
+	r := encoding.NewReader(p[1:])
+	if value = r.Bytes(); r.Err() != nil {
+		return 0, nil, p // which is no entry either
+	}
+	return EntryKind(p[0]), value, r.Rest()
+}
+
 // Entries returns an iterator over the entries.
 func (r Record) Entries() EntryReader {
-	return EntryReader{r: encoding.NewReader(r[recordHeaderLen+len(r.Key()):])}
+	p := r[recordHeaderLen+len(r.Key()):]
+	for {
+		kind, _, rest := field(p)
+		if kind == 0 {
+			return EntryReader{r: encoding.NewReader(p)}
+		}
+		p = rest
+	}
 }
 
 // Check verifies the whole record: every row and cell, and that each row is
@@ -179,6 +214,9 @@ type Header struct {
 	Key       []byte // at most MaxKeyLen
 	Optional  uint8
 	Origin    Origin
+	// Coordinator is the host that makes the record for a client, zero to leave
+	// it out: below the format level that has it.
+	Coordinator [16]byte
 }
 
 // Builder encodes one record. Call Begin, then for each row BeginRow or
@@ -203,6 +241,10 @@ func (b *Builder) Begin(dst []byte, h Header) {
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(h.Token))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(h.Key)))
 	b.buf = append(dst, h.Key...)
+	if h.Coordinator != [16]byte{} {
+		b.buf = append(b.buf, uint8(fieldCoordinator), uint8(len(h.Coordinator)))
+		b.buf = append(b.buf, h.Coordinator[:]...)
+	}
 	b.entries = 0
 }
 

@@ -35,7 +35,8 @@
 //	+4092  u32  CRC32C of the 4092 bytes before
 //
 // Kinds of sections, all with id 0; others are skipped: 1 separators of wide
-// partitions, 2 filter (package bloom), 3 block index, 4 properties.
+// partitions, 2 filter (package bloom), 3 block index, 4 properties, 5 origin
+// (in files of format level 2 and above).
 //
 // # Block
 //
@@ -101,6 +102,10 @@
 //
 // varint id | varint length | value, for the ids in propcodec.go. Unknown ones
 // are kept.
+//
+// # Origin
+//
+//	u32 seconds since 1970 at which the file was made
 //
 // # Invariants
 //

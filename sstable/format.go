@@ -42,6 +42,7 @@ const (
 	sectionFilter     sectionKind = 2
 	sectionIndex      sectionKind = 3
 	sectionProperties sectionKind = 4
+	sectionOrigin     sectionKind = 5 // from format level 2 on
 )
 
 // section is an entry of the directory.
@@ -75,6 +76,7 @@ const (
 	boundaryAfter   = 1 << 1
 	boundaryKnown   = 1<<2 - 1
 	entryBoundary   = 1
+	originLen       = 4
 	// maxBlockRaw bounds a decoded block, and half of it an item, which lies in
 	// one. A record is far smaller, but a row grows by every update.
 	maxBlockRaw       = 1 << 30

@@ -67,7 +67,7 @@ func FuzzBlock(f *testing.F) {
 // what a bug of a writer may leave must not crash a reader.
 func FuzzFile(f *testing.F) {
 	fs := vfs.NewMem()
-	write(f, fs, "/t", smallOptions(), smallParts())
+	write(f, fs, "/t", originOptions(), smallParts())
 	whole := readFile(f, fs, "/t")
 	f.Add(uint32(3), uint64(1), uint32(300), uint64(200))
 	f.Add(uint32(len(whole)-PageSize+40), uint64(1), uint32(len(whole)-PageSize+50), uint64(200))

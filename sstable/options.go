@@ -39,7 +39,10 @@ type Options struct {
 	RepairedAt    int64 // milliseconds, 0 if not repaired
 	PendingRepair schema.UUID
 	Level         uint32
-	FormatLevel   uint32
+	// FormatLevel is that of the file, see package level; 0 is the first.
+	FormatLevel uint32
+	// CreatedAt is the time in seconds since 1970, for the file's origin.
+	CreatedAt uint32
 	// LogPositions is kept as it is: a place for what of the log the table
 	// covers. The engine keeps that in its manifest and leaves it empty.
 	LogPositions []byte

@@ -33,7 +33,9 @@ type Reader struct {
 	idx    index
 	wide   wideIndex
 	memory int
-	maps   [][]byte // of metadata, off the heap
+	// created is when the file was made, seconds since 1970, 0 if unknown.
+	created uint32
+	maps    [][]byte // of metadata, off the heap
 }
 
 // Open opens a table and reads its metadata.
@@ -108,7 +110,7 @@ func (r *Reader) load() error {
 	}
 	seen := map[sectionKind]bool{}
 	for _, s := range r.footer.sections {
-		if s.id != 0 || s.kind > sectionProperties || s.kind == 0 {
+		if s.id != 0 || s.kind > sectionOrigin || s.kind == 0 {
 			continue // of a newer version, and optional
 		}
 		b, err := r.section(s)
@@ -192,6 +194,11 @@ func (r *Reader) decode(kind sectionKind, b []byte) (err error) {
 	case sectionProperties:
 		r.memory += len(b)
 		r.props, err = decodeProperties(b)
+	case sectionOrigin:
+		if len(b) != originLen {
+			return errSection
+		}
+		r.created = binary.LittleEndian.Uint32(b)
 	}
 	return err
 }
@@ -206,6 +213,10 @@ func (r *Reader) readAt(p []byte, off int64) error {
 
 // Properties are the table's; not to be changed.
 func (r *Reader) Properties() *Properties { return r.props }
+
+// CreatedAt is when the file was made, in seconds since 1970; 0 if it does not
+// say, since its format level is below the one that has it.
+func (r *Reader) CreatedAt() uint32 { return r.created }
 
 // Name is the file's name.
 func (r *Reader) Name() string { return r.name }

@@ -8,6 +8,7 @@ import (
 	"github.com/ilion-db/ilion/bloom"
 	"github.com/ilion-db/ilion/internal/encoding"
 	"github.com/ilion-db/ilion/internal/invariant"
+	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/mutation"
 )
@@ -316,6 +317,9 @@ func (w *Writer) Finish() (Meta, error) {
 	}
 	w.section(&f, sectionIndex, w.idx.appendTo(nil))
 	w.section(&f, sectionProperties, p.appendTo(nil))
+	if p.FormatLevel >= uint32(level.Origins) {
+		w.section(&f, sectionOrigin, binary.LittleEndian.AppendUint32(nil, w.opt.CreatedAt))
+	}
 	f.size = w.out.off
 	if pad := int(-w.out.off & (PageSize - 1)); pad > 0 && w.err == nil {
 		w.err = w.out.write(make([]byte, pad))
