@@ -134,16 +134,32 @@ func startServer(t testing.TB, o options) *server {
 	return s
 }
 
+// given are the ports that freePort has returned.
+var given struct {
+	mu    sync.Mutex // protects ports
+	ports map[int]bool
+}
+
 // freePort finds a port that no address of this machine has in use, below those
 // that the kernel gives to connections: a server that is started again must
-// find its port free.
+// find its port free. It returns none twice, since those that a server was told
+// are not in use before it listens.
 func freePort(t testing.TB) int {
 	t.Helper()
+	given.mu.Lock()
+	defer given.mu.Unlock()
+	if given.ports == nil {
+		given.ports = map[int]bool{}
+	}
 	for range 1000 {
 		port := 10_000 + rand.IntN(20_000)
+		if given.ports[port] {
+			continue
+		}
 		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
 		if err == nil {
 			l.Close()
+			given.ports[port] = true
 			return port
 		}
 	}

@@ -6,15 +6,19 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+	"gopkg.in/inf.v0"
 
 	"github.com/ilion-db/ilion/internal/foreign"
 )
@@ -43,6 +47,7 @@ func TestRingDrivers(t *testing.T) {
 			r := newRing(t, ringOptions{nodes: 6})
 			var before float64
 			const victim = 3
+			rounds := 0
 			c.drive(r, func(word string) string {
 				word, count, _ := strings.Cut(word, " ")
 				switch word {
@@ -52,7 +57,12 @@ func TestRingDrivers(t *testing.T) {
 					away := r.away() - before
 					n, _ := strconv.ParseFloat(count, 64)
 					t.Logf("%.0f requests, %.0f of them not to a replica first", n, away)
-					if n == 0 || away > n/100 {
+					if rounds++; n == 0 || away > n/100 {
+						// Where the machine has no time, a node may have been taken for
+						// dead for a while, and clients are right to leave it then.
+						if rounds < 5 {
+							return "again"
+						}
 						t.Errorf("%.0f of %.0f requests did not reach a replica first", away, n)
 					}
 					r.servers[victim].kill()
@@ -115,29 +125,86 @@ func driveScript(r *processes, step func(string) string, cmd *exec.Cmd) {
 	}
 }
 
+// keyColumn finds the names of the columns of a key.
+var keyColumn = regexp.MustCompile(`\b([klm]) `)
+
+// keyKinds are a key of every type that it can have, and keys of several
+// columns. About half of the bytes are 0x80 or above. There is no tuple: gocql
+// binds its parts one by one and finds no routing key then.
+var keyKinds = []struct {
+	columns string
+	key     func(i int64) []any
+}{
+	{"k ascii", func(i int64) []any { return []any{fmt.Sprintf("key %d", i)} }},
+	{"k bigint", func(i int64) []any { return []any{mixed(i)} }},
+	{"k blob", func(i int64) []any { return []any{blob(i)} }},
+	{"k boolean", func(i int64) []any { return []any{i%2 == 1} }},
+	{"k date", func(i int64) []any { return []any{time.Unix(sign(i)*i*24*3600, 0)} }},
+	{"k decimal", func(i int64) []any { return []any{inf.NewDec(mixed(i), inf.Scale(i%50))} }},
+	{"k double", func(i int64) []any { return []any{float64(mixed(i)) / 3} }},
+	{"k float", func(i int64) []any { return []any{-float32(i) / 4} }},
+	{"k inet", func(i int64) []any {
+		if i%2 == 1 {
+			return []any{fmt.Sprintf("192.0.2.%d", i%256)}
+		}
+		return []any{fmt.Sprintf("2001:db8::%x", i)}
+	}},
+	{"k int", func(i int64) []any { return []any{int32(mixed(i))} }},
+	{"k smallint", func(i int64) []any { return []any{int16(i - 200)} }},
+	{"k text", func(i int64) []any { return []any{fmt.Sprintf("schlüssel %d 世界", i)} }},
+	{"k time", func(i int64) []any { return []any{time.Duration(i) * 7000999} }},
+	{"k timestamp", func(i int64) []any { return []any{sign(i)*1_700_000_000_000 + i} }},
+	{"k timeuuid", func(i int64) []any { return []any{uuid(i, 1)} }},
+	{"k tinyint", func(i int64) []any { return []any{int8(i)} }},
+	{"k uuid", func(i int64) []any { return []any{uuid(i, 4)} }},
+	{"k varint", func(i int64) []any {
+		n := big.NewInt(mixed(i))
+		return []any{n.Exp(n, big.NewInt(3), nil)}
+	}},
+	{"k frozen<list<int>>", func(i int64) []any { return []any{[]int64{i, -i}} }},
+	{"k frozen<set<text>>", func(i int64) []any { return []any{[]string{fmt.Sprintf("a%d", i), fmt.Sprintf("ü%d", i)}} }},
+	{"k frozen<map<text, int>>", func(i int64) []any { return []any{map[string]int64{"a": i}} }},
+	{"k frozen<pair>", func(i int64) []any { return []any{map[string]any{"a": -i, "b": fmt.Sprintf("part %d", i)}} }},
+	{"k vector<float, 3>", func(i int64) []any { return []any{[]float32{float32(i), -float32(i), 0.5}} }},
+	{"k int, l text", func(i int64) []any { return []any{i, fmt.Sprintf("part %d", i)} }},
+	{"k blob, l bigint, m text", func(i int64) []any {
+		m := ""
+		if i%3 > 0 {
+			m = fmt.Sprintf("ü%d", i)
+		}
+		return []any{blob(i), mixed(i), m}
+	}},
+}
+
+func mixed(i int64) int64 { return (i + 1) * -0x61c8864680b583eb }
+
+func sign(i int64) int64 { return 1 - i%2*2 }
+
+func blob(i int64) []byte {
+	p := make([]byte, i%40+1)
+	for at := range p {
+		p[at] = byte(251 - i>>8 - i*int64(at))
+	}
+	return p
+}
+
+func uuid(i int64, version byte) gocql.UUID {
+	return gocql.UUID{0xf0, 1, byte(i >> 8), byte(i), 6: version<<4 | 1, 7: 0xff, 8: 0x80, 10: 0xe2, 15: byte(i)}
+}
+
 // driveGocql does the same in this process.
 func driveGocql(r *processes, step func(string) string) {
 	t := r.t
 	db := r.session(gocql.One)
 	defer db.Close()
 	must(t, db, "CREATE KEYSPACE go_ring WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}")
-	kinds := []struct {
-		columns string
-		key     func(i int) []any
-	}{
-		{"k int", func(i int) []any { return []any{i - 500} }},
-		{"k bigint", func(i int) []any { return []any{int64(i)<<40 | int64(i)} }},
-		{"k text", func(i int) []any { return []any{fmt.Sprintf("schlüssel %d", i)} }},
-		{"k blob", func(i int) []any { return []any{[]byte{255 - byte(i), byte(i), 128}} }},
-		{"k uuid", func(i int) []any { return []any{gocql.UUID{1, 200, byte(i >> 8), byte(i), 6: 0x40, 8: 0x80}} }},
-		{"k int, l text", func(i int) []any { return []any{i, fmt.Sprintf("part %d", i)} }},
-	}
+	must(t, db, "CREATE TYPE go_ring.pair (a int, b text)")
+	kinds := keyKinds
 	var inserts, selects []string
 	for n, k := range kinds {
 		var names, marks, equal []string
-		for _, c := range strings.Split(k.columns, ", ") {
-			name, _, _ := strings.Cut(c, " ")
-			names, marks, equal = append(names, name), append(marks, "?"), append(equal, name+" = ?")
+		for _, m := range keyColumn.FindAllStringSubmatch(k.columns, -1) {
+			names, marks, equal = append(names, m[1]), append(marks, "?"), append(equal, m[1]+" = ?")
 		}
 		table := fmt.Sprintf("go_ring.t%d", n)
 		must(t, db, fmt.Sprintf("CREATE TABLE %s (%s, v int, PRIMARY KEY ((%s)))", table, k.columns, strings.Join(names, ", ")))
@@ -148,7 +215,7 @@ func driveGocql(r *processes, step func(string) string) {
 		t.Helper()
 		for i := range n / 2 {
 			k := i % len(kinds)
-			key := kinds[k].key(i)
+			key := kinds[k].key(int64(i / len(kinds)))
 			must(t, db, inserts[k], append(key, i)...)
 			var v int
 			if err := db.Query(selects[k], key...).Scan(&v); err != nil && err != gocql.ErrNotFound {
@@ -163,7 +230,7 @@ func driveGocql(r *processes, step func(string) string) {
 		for i := range 200 {
 			k := i % len(kinds)
 			var v int
-			it := db.Query(selects[k], kinds[k].key(i)...).Iter()
+			it := db.Query(selects[k], kinds[k].key(int64(i))...).Iter()
 			it.Scan(&v)
 			if h := it.Host(); h != nil {
 				hosts[h.ConnectAddress().String()] = true
@@ -189,7 +256,7 @@ func driveGocql(r *processes, step func(string) string) {
 	// A client that knows of one node only is counted.
 	was, one := r.away(), r.session(gocql.One, 0)
 	for i := range 60 {
-		if err := one.Query(selects[0], kinds[0].key(i)...).Exec(); err != nil {
+		if err := one.Query(selects[0], kinds[0].key(int64(i))...).Exec(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -197,9 +264,11 @@ func driveGocql(r *processes, step func(string) string) {
 	if r.away() == was {
 		t.Error("the nodes do not count requests that come to others than replicas")
 	}
-	step("ready")
-	requests(driverRequests)
-	step(fmt.Sprintf("done %d", driverRequests/2*2))
+	for again := true; again; {
+		step("ready")
+		requests(driverRequests)
+		again = step(fmt.Sprintf("done %d", driverRequests/2*2)) == "again"
+	}
 	requests(400)
 	victim := step("went on")
 	await("the node that came back is not used", func() bool { return used()[victim] })
