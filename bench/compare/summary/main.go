@@ -1,5 +1,6 @@
 // Command summary prints the medians of runs of cqlload, by phase and server, and what
-// Ilion does for each CPU second of the server against Cassandra.
+// Ilion does for each CPU second of the server against Cassandra. "gap" is the
+// longest time without an answered request.
 //
 //	go run ./summary FILE.jsonl...
 //
@@ -29,6 +30,7 @@ type line struct {
 	Rows      float64 `json:"rows"`
 	Errors    int64   `json:"errors"`
 	Unsent    int64   `json:"unsent"`
+	GapMS     float64 `json:"longest_gap_ms"`
 	LatUS     map[string]struct {
 		P50  float64 `json:"p50"`
 		P99  float64 `json:"p99"`
@@ -124,6 +126,7 @@ func rows(l *line) float64    { return ratio(l.Rows, l.ServerCPU+l.settled) }
 func p50(l *line) float64     { return l.LatUS["all"].P50 }
 func p99(l *line) float64     { return l.LatUS["all"].P99 }
 func p999(l *line) float64    { return l.LatUS["all"].P999 }
+func gap(l *line) float64     { return l.GapMS }
 
 func ratio(a, b float64) float64 {
 	if b == 0 {
@@ -133,13 +136,13 @@ func ratio(a, b float64) float64 {
 }
 
 func (r *results) print(out io.Writer) {
-	fmt.Fprintf(out, "%-16s %-20s %4s %9s %12s %12s %12s %8s %8s %8s\n", "phase", "server", "runs", "ops/s",
-		"ops/CPU s", "settled", "rows settled", "p50 us", "p99 us", "p999 us")
+	fmt.Fprintf(out, "%-16s %-20s %4s %9s %12s %12s %12s %8s %8s %8s %8s\n", "phase", "server", "runs", "ops/s",
+		"ops/CPU s", "settled", "rows settled", "p50 us", "p99 us", "p999 us", "gap ms")
 	for _, p := range r.phases {
 		for _, s := range r.servers {
 			if g := r.runs[[2]string{p, s}]; len(g) > 0 {
-				fmt.Fprintf(out, "%-16s %-20s %4d %9.0f %12.0f %12.0f %12.0f %8.0f %8.0f %8.0f\n", p, s, len(g), median(g, perSec),
-					median(g, perCPU), median(g, settled), median(g, rows), median(g, p50), median(g, p99), median(g, p999))
+				fmt.Fprintf(out, "%-16s %-20s %4d %9.0f %12.0f %12.0f %12.0f %8.0f %8.0f %8.0f %8.0f\n", p, s, len(g), median(g, perSec),
+					median(g, perCPU), median(g, settled), median(g, rows), median(g, p50), median(g, p99), median(g, p999), median(g, gap))
 			}
 		}
 	}
@@ -148,9 +151,9 @@ func (r *results) print(out io.Writer) {
 		for _, a := range r.servers {
 			for _, b := range r.servers {
 				if x, y := r.runs[[2]string{p, a}], r.runs[[2]string{p, b}]; compared(a, b) && len(x) > 0 && len(y) > 0 {
-					fmt.Fprintf(out, "%-16s %s / %s: %.2f per CPU second, %.2f settled, p99 %.2f\n", p, a, b,
+					fmt.Fprintf(out, "%-16s %s / %s: %.2f per CPU second, %.2f settled, p99 %.2f, gap %.2f\n", p, a, b,
 						ratio(median(x, perCPU), median(y, perCPU)), ratio(median(x, settled), median(y, settled)),
-						ratio(median(x, p99), median(y, p99)))
+						ratio(median(x, p99), median(y, p99)), ratio(median(x, gap), median(y, gap)))
 				}
 			}
 		}
