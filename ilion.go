@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/cql/value"
 	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/config"
 	"github.com/ilion-db/ilion/internal/node"
@@ -205,4 +206,4 @@ type (
 )
 
 // Unset as a value leaves a column as it is.
-var Unset = query.Unset
+var Unset = value.Unset

@@ -137,11 +137,20 @@ func corrupt(what, format string, args ...any) error {
 
 // finish ends a decoder: nothing may be left.
 func finish(r *encoding.Reader, what string) error {
-	if err := r.Err(); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrCorrupt, what, err)
+	if err := decodeError(r, what); err != nil {
+		return err
 	}
 	if r.Len() > 0 {
 		return corrupt(what, "%d bytes too many", r.Len())
 	}
 	return nil
+}
+
+// decodeError is the error of a reader as a decoder tells it.
+func decodeError(r *encoding.Reader, what string) error {
+	err := r.Err()
+	if err == nil || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrUnknownFeature) {
+		return err
+	}
+	return fmt.Errorf("%w: %s: %w", ErrCorrupt, what, err)
 }

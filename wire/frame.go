@@ -38,7 +38,9 @@ const (
 	FlagLZ4
 	// FlagOneWay marks a request that gets no answer.
 	FlagOneWay
-	knownFlags = FlagResponse | FlagError | FlagLZ4 | FlagOneWay
+	// FlagMore marks an answer that others to the same request follow.
+	FlagMore
+	knownFlags = FlagResponse | FlagError | FlagLZ4 | FlagOneWay | FlagMore
 )
 
 // Header is what a frame begins with.

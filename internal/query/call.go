@@ -10,6 +10,7 @@ import (
 	"github.com/ilion-db/ilion/cql/exec"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/cql/plan"
+	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
@@ -61,6 +62,9 @@ func (p *Processor) options(c *call, params *native.QueryParams, write bool) {
 	c.opts = plan.Options{Timestamp: params.Timestamp, HasTimestamp: params.HasTimestamp, PageSize: params.PageSize}
 	if write {
 		c.opts.Clock = p.cluster.Now()
+		if p.cfg.Level() >= level.Origins {
+			c.opts.Coordinator = p.cfg.HostID
+		}
 	} else {
 		c.opts.Clock = p.clock.Now().UnixMicro()
 	}

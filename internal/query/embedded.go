@@ -6,6 +6,7 @@ import (
 	"github.com/ilion-db/ilion/cql/exec"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/cql/plan"
+	"github.com/ilion-db/ilion/cql/value"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -18,7 +19,7 @@ type Statement struct {
 	Text string
 	// Keyspace is what unqualified names mean; may be empty.
 	Keyspace string
-	// Values for the markers, see Encode.
+	// Values for the markers, see value.Encode.
 	Values []any
 	// Consistency is ONE if zero.
 	Consistency ring.ConsistencyLevel
@@ -160,7 +161,7 @@ func encodeValues(bind *native.Metadata, values []any) ([]native.Value, error) {
 			return nil, native.ServerError("Marker %d has no type", i)
 		}
 		var err error
-		if out[i], err = Encode(t, v); err != nil {
+		if out[i], err = value.Encode(t, v); err != nil {
 			return nil, native.Invalid("Value of %s: %v", cols[i].Name, err)
 		}
 	}
@@ -250,17 +251,17 @@ func (rows *Rows) Columns() []Column {
 // Raw are the encoded values of the current row, nil for null, until Next.
 func (rows *Rows) Raw() [][]byte { return rows.row }
 
-// Values are the values of the current row, see Decode.
+// Values are the values of the current row, see value.Decode.
 func (rows *Rows) Values() []any {
 	out := make([]any, len(rows.row))
 	for i, c := range rows.Columns() {
-		out[i] = Decode(c.Type, rows.row[i])
+		out[i] = value.Decode(c.Type, rows.row[i])
 	}
 	return out
 }
 
 // Scan stores the values of the current row in what the destinations point
-// to, see the function Scan; nil passes over a value.
+// to, see value.Scan; nil passes over a value.
 func (rows *Rows) Scan(dst ...any) error {
 	cols := rows.Columns()
 	if rows.row == nil {
@@ -270,7 +271,7 @@ func (rows *Rows) Scan(dst ...any) error {
 		return native.Invalid("Scan wants %d destinations, not %d", len(cols), len(dst))
 	}
 	for i, c := range cols {
-		if err := Scan(c.Type, rows.row[i], dst[i]); err != nil {
+		if err := value.Scan(c.Type, rows.row[i], dst[i]); err != nil {
 			return native.Invalid("Column %s: %v", c.Name, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql/exec"
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/internal/metrics"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/schema"
@@ -63,6 +64,11 @@ type Config struct {
 	// defaults if empty.
 	ClusterName, Partitioner, Snitch string
 
+	// HostID names this node in what it writes, from the format level that has
+	// it on. Level is the one in force; nil is the first.
+	HostID [16]byte
+	Level  func() uint16
+
 	// Metrics gets the counters, if not nil.
 	Metrics *metrics.Registry
 	Log     *slog.Logger // discards by default
@@ -79,6 +85,9 @@ func (c *Config) withDefaults() (Config, error) {
 	d := *c
 	if d.Cluster == nil || d.Clock == nil || d.Rand == nil || len(d.PagingKey) < 16 {
 		return d, errors.New("query: config: Cluster, Clock, Rand and a PagingKey of 16 bytes must be set")
+	}
+	if d.Level == nil {
+		d.Level = func() uint16 { return level.First }
 	}
 	orDefault(&d.PreparedBytes, 32<<20)
 	orDefault(&d.MaxMutation, 16<<20)

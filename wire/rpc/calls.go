@@ -10,6 +10,11 @@ type call struct {
 	c      *conn
 	stream uint32
 
+	// Protected by the connection's mutex. While busy an answer in part is handed
+	// on: what would end the call says so in ended, and the reader ends it.
+	busy  bool
+	ended error
+
 	// Of the wheel, protected by its mutex.
 	due        int64 // clock.Mono nanoseconds, 0 for never
 	slot       int32 // plus 1; 0 while in none
@@ -19,7 +24,7 @@ type call struct {
 var callPool = sync.Pool{New: func() any { return new(call) }}
 
 func (c *call) recycle() {
-	c.r, c.c = nil, nil
+	c.r, c.c, c.busy, c.ended = nil, nil, false, nil
 	callPool.Put(c)
 }
 
@@ -57,26 +62,37 @@ func (t *callTable) grow() {
 	}
 }
 
-// take removes and returns the call of a stream, or nil.
-func (t *callTable) take(stream uint32) *call {
+// find returns the call of a stream, or nil.
+func (t *callTable) find(stream uint32) *call {
 	if len(t.slots) == 0 {
 		return nil
 	}
-	i := stream & uint32(len(t.slots)-1)
-	k := t.slots[i]
-	if k == nil || k.stream != stream {
-		return nil
+	if k := t.slots[stream&uint32(len(t.slots)-1)]; k != nil && k.stream == stream {
+		return k
 	}
-	t.slots[i] = nil
-	t.count--
+	return nil
+}
+
+// take removes and returns the call of a stream, or nil.
+func (t *callTable) take(stream uint32) *call {
+	k := t.find(stream)
+	if k != nil {
+		t.slots[stream&uint32(len(t.slots)-1)] = nil
+		t.count--
+	}
 	return k
 }
 
-// takeAll removes and returns all calls.
-func (t *callTable) takeAll() []*call {
+// takeAll removes all calls and returns them, but for one that the reader is
+// busy with: that hears of err.
+func (t *callTable) takeAll(err error) []*call {
 	all := make([]*call, 0, t.count)
 	for _, k := range t.slots {
-		if k != nil {
+		switch {
+		case k == nil:
+		case k.busy:
+			k.ended = err
+		default:
 			all = append(all, k)
 		}
 	}

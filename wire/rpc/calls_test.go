@@ -38,7 +38,7 @@ func TestCallTable(t *testing.T) {
 			t.Fatal(table.count, len(model))
 		}
 	}
-	if got := table.takeAll(); len(got) != len(model) || table.count != 0 || table.take(1) != nil {
+	if got := table.takeAll(nil); len(got) != len(model) || table.count != 0 || table.take(1) != nil {
 		t.Error(len(got))
 	}
 }

@@ -71,6 +71,12 @@ type Limits struct {
 	// TotalInputBytes is the same for all connections together (256 MiB). What
 	// comes beyond either is answered wire.CodeOverloaded.
 	TotalInputBytes int64
+	// ClientUnsent closes a client's connection that has more bytes of unsent
+	// answers (64 MiB).
+	ClientUnsent int
+	// TotalClientUnsent bounds the unsent answers of all clients (256 MiB): beyond
+	// it a connection that adds to them and has a 64th of them is closed.
+	TotalClientUnsent int64
 	// Connections bounds those accepted (8,192); more are closed.
 	Connections int
 	// Heartbeat is how long a connection may be silent before the other side is
@@ -107,6 +113,8 @@ func (c Config) withDefaults() (Config, error) {
 	orDefault(&l.InFlight, 1<<16)
 	orDefault(&l.InputBytes, 32<<20)
 	orDefault(&l.TotalInputBytes, 256<<20)
+	orDefault(&l.ClientUnsent, 64<<20)
+	orDefault(&l.TotalClientUnsent, 256<<20)
 	orDefault(&l.Connections, 8192)
 	orDefault(&l.Heartbeat, 500*time.Millisecond)
 	orDefault(&l.HelloTimeout, 5*time.Second)

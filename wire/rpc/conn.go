@@ -104,13 +104,14 @@ func (c *conn) fail(err error) {
 	}
 	was := c.state
 	c.state, c.cause = dead, err
-	calls := c.calls.takeAll()
-	c.out.drop()
+	calls := c.calls.takeAll(err)
+	dropped := c.out.drop()
 	if c.in.waiting {
 		c.in.waiting = false
 		c.in.room <- struct{}{}
 	}
 	c.mu.Unlock()
+	c.sentUnsent(dropped)
 	if was == open {
 		c.nc.Close()
 		c.e.removeConn(c)
@@ -140,7 +141,15 @@ func (c *conn) take(stream uint32) *call {
 
 // expire ends the call of a stream whose deadline has passed.
 func (c *conn) expire(stream uint32) {
-	if k := c.take(stream); k != nil {
+	c.mu.Lock()
+	k := c.calls.find(stream)
+	if k != nil && k.busy {
+		k.ended, k = ErrDeadline, nil
+	} else if k != nil {
+		c.calls.take(stream)
+	}
+	c.mu.Unlock()
+	if k != nil {
 		c.e.stats.Expired.Add(1)
 		c.finish(k, &Answer{Err: ErrDeadline})
 	}
@@ -166,8 +175,9 @@ func (e *Endpoint) failure() error {
 }
 
 var (
-	errPanic = errors.New("rpc: a handler panicked")
-	errStuck = errors.New("rpc: a write took too long")
+	errPanic  = errors.New("rpc: a handler panicked")
+	errStuck  = errors.New("rpc: a write took too long")
+	errUnread = errors.New("rpc: too many answers wait to be sent")
 )
 
 // recovered turns a panic of a handler or receiver into the end of the

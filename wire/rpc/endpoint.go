@@ -21,6 +21,7 @@ type Endpoint struct {
 	noise    noise
 	stats    stats
 	held     atomic.Int64 // bytes of chunks of all connections
+	unsent   atomic.Int64 // bytes of answers to clients
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc

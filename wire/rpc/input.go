@@ -347,6 +347,9 @@ func (c *conn) handle(m *received, now int64) error {
 // answered hands an answer to who waits for it. Nobody may: its deadline has
 // passed, or it answers a ping.
 func (c *conn) answered(m *received) error {
+	if m.h.Flags&wire.FlagMore != 0 {
+		return c.answeredInPart(m)
+	}
 	k := c.take(m.h.Stream)
 	if k == nil {
 		return nil
@@ -364,5 +367,37 @@ func (c *conn) answered(m *received) error {
 	c.e.stats.Answers.Add(1)
 	c.finish(k, a)
 	a.Body = nil
+	return nil
+}
+
+// answeredInPart hands on an answer that others follow. The call stays in the
+// table; if it is ended meanwhile, that is told afterwards.
+func (c *conn) answeredInPart(m *received) error {
+	if m.h.Flags&wire.FlagError != 0 {
+		return c.hostile(fmt.Errorf("%w: an error that more follows", wire.ErrCorrupt))
+	}
+	c.mu.Lock()
+	k := c.calls.find(m.h.Stream)
+	if k != nil {
+		k.busy = true
+	}
+	c.mu.Unlock()
+	if k == nil {
+		return nil
+	}
+	a := &c.in.answer
+	*a = Answer{Epoch: m.pro.Epoch, Body: m.body, More: true}
+	k.r.Receive(a)
+	a.Body = nil
+	c.mu.Lock()
+	k.busy = false
+	ended := k.ended
+	if ended != nil {
+		c.calls.take(m.h.Stream)
+	}
+	c.mu.Unlock()
+	if ended != nil {
+		c.finish(k, &Answer{Err: ended})
+	}
 	return nil
 }

@@ -39,10 +39,13 @@ type Answer struct {
 	Err   error
 	Epoch uint64 // newest metadata epoch of the peer, 0 if it told none
 	Body  []byte // valid until Receive returns
+	// More means that further answers to the same request follow.
+	More bool
 }
 
-// Receiver is told what came of a request, exactly once, from any goroutine.
-// It must not block: other answers wait behind it.
+// Receiver is told what came of a request from any goroutine: once, or as often
+// as the other side answers with Request.Part, in turn, and then once without
+// Answer.More. It must not block: other answers wait behind it.
 type Receiver interface {
 	Receive(a *Answer)
 }

@@ -55,14 +55,16 @@ func (o *output) room(n int) *bytebufferpool.ByteBuffer {
 	return b
 }
 
-// drop forgets what no writer has taken.
-func (o *output) drop() {
+// drop forgets what no writer has taken and tells how many bytes that was.
+func (o *output) drop() (n int) {
 	for i, b := range o.queue {
-		o.bytes -= len(b.B)
+		n += len(b.B)
 		putBuffer(b)
 		o.queue[i] = nil
 	}
+	o.bytes -= n
 	o.queue = o.queue[:0]
+	return n
 }
 
 // frame is a message to be encoded. It stays on its maker's stack, and so do
@@ -164,6 +166,7 @@ func (c *conn) enqueue(f *frame, n int, stream uint32, k *call, bounded bool) er
 		}
 	}
 	o := &c.out
+	before := o.bytes
 	if own != nil {
 		h.Put(own.B)
 		o.queue = append(o.queue, own)
@@ -175,12 +178,36 @@ func (c *conn) enqueue(f *frame, n int, stream uint32, k *call, bounded bool) er
 		b.B = f.appendTo(b.B, &h)
 		o.bytes += len(b.B) - start
 	}
+	tooMuch := c.serves() && c.addUnsent(o.bytes-before)
 	start := c.wantsWriter()
 	c.mu.Unlock()
 	if start {
 		go c.writeFn()
 	}
+	if tooMuch {
+		c.e.stats.Silent.Add(1)
+		c.e.noise.warn("closed a client's connection that does not take its answers", c.remote, errUnread)
+		c.fail(c.e.failure())
+	}
 	return nil
+}
+
+// serves tells whether the other side is a client of this one.
+func (c *conn) serves() bool { return c.accepted && c.other.Purpose == wire.PurposeClient }
+
+// addUnsent counts bytes queued for a client and tells whether it has too many.
+// The mutex is held.
+func (c *conn) addUnsent(size int) bool {
+	l, own := &c.e.cfg.Limits, c.out.bytes
+	total := c.e.unsent.Add(int64(size))
+	return own > l.ClientUnsent || total > l.TotalClientUnsent && int64(own) > l.TotalClientUnsent/64
+}
+
+// sentUnsent counts them out.
+func (c *conn) sentUnsent(size int) {
+	if c.serves() {
+		c.e.unsent.Add(-int64(size))
+	}
 }
 
 // admit tells whether a frame may be queued. The mutex is held.
@@ -247,6 +274,7 @@ func (c *conn) writeOnce() (more bool) {
 		bufs[i] = nil
 	}
 	c.e.stats.BytesOut.Add(int64(n))
+	c.sentUnsent(n)
 	if err != nil {
 		c.fail(c.e.failure())
 	}

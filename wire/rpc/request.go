@@ -24,6 +24,7 @@ type Request struct {
 	epoch    uint64
 	deadline int64
 	body     []byte
+	weight   int64 // among the requests in work
 }
 
 var requestPool = sync.Pool{New: func() any { return new(Request) }}
@@ -42,7 +43,7 @@ func (c *conn) serve(m *received, now int64) error {
 	r := requestPool.Get().(*Request)
 	*r = Request{
 		c: c, from: m.from, op: m.h.Op, oneWay: m.h.Flags&wire.FlagOneWay != 0,
-		stream: m.h.Stream, epoch: m.pro.Epoch, body: m.body,
+		stream: m.h.Stream, epoch: m.pro.Epoch, body: m.body, weight: 1,
 	}
 	if m.pro.Left != 0 {
 		r.deadline = now + int64(m.pro.Left)*1000
@@ -86,6 +87,38 @@ func (r *Request) ReplyEpoch(epoch uint64, parts ...[]byte) {
 	r.end(&frame{op: r.op, flags: wire.FlagResponse, pro: wire.Prologue{Epoch: epoch}, parts: parts})
 }
 
+// Part answers in part: Reply, ReplyEpoch or Fail still has to follow. It may be
+// called from several goroutines at once, but not with or after those.
+func (r *Request) Part(epoch uint64, parts ...[]byte) {
+	f := frame{op: r.op, flags: wire.FlagResponse | wire.FlagMore, pro: wire.Prologue{Epoch: epoch}, parts: parts}
+	if !r.oneWay {
+		r.answer(&f)
+	}
+}
+
+// Weigh makes the request count as n in the connection's bound of requests in
+// work. False means that there are too many, and changes nothing.
+func (r *Request) Weigh(n int) bool {
+	c := r.c
+	more := int64(n) - r.weight
+	if c.inflight.Add(more) > int64(c.e.cfg.Limits.InFlight) {
+		c.inflight.Add(-more)
+		return false
+	}
+	r.weight = int64(n)
+	return true
+}
+
+// Abort ends the connection, and the request with it: its handler may have left
+// anything behind. The bytes of the body are never used again.
+func (r *Request) Abort() {
+	c, k := r.c, r.from
+	c.e.stats.Panics.Add(1)
+	c.charge(-int64(len(k.b)))
+	*r = Request{}
+	c.fail(errPanic)
+}
+
 // Fail answers with an error.
 func (r *Request) Fail(e *wire.Error) {
 	b := getBuffer(chunkSize)
@@ -98,20 +131,26 @@ func (r *Request) end(f *frame) {
 	c := r.c
 	invariant.Check(c != nil, "rpc: a request was answered twice")
 	if !r.oneWay {
-		switch err := c.push(f, r.stream, nil, false); {
-		case err == nil:
-			c.e.stats.Replies.Add(1)
-		case errors.Is(err, ErrTooLarge):
-			// The asker is told, and not left waiting.
-			e := wire.Errorf(wire.CodeFailed, "the answer to %v has %d bytes, at most %d are possible", r.op, f.bodySize(), wire.MaxBody)
-			_ = c.push(&frame{op: r.op, flags: wire.FlagResponse | wire.FlagError, body: e.Append(nil)}, r.stream, nil, false)
-		}
+		r.answer(f)
 	}
-	k := r.from
+	k, weight := r.from, r.weight
 	*r = Request{}
 	requestPool.Put(r)
 	k.release()
-	if c.inflight.Add(-1) == 0 {
+	if c.inflight.Add(-weight) == 0 {
 		c.dropParked()
+	}
+}
+
+// answer queues an answer.
+func (r *Request) answer(f *frame) {
+	c := r.c
+	switch err := c.push(f, r.stream, nil, false); {
+	case err == nil:
+		c.e.stats.Replies.Add(1)
+	case errors.Is(err, ErrTooLarge):
+		// The asker is told, and not left waiting.
+		e := wire.Errorf(wire.CodeFailed, "the answer to %v has %d bytes, at most %d are possible", r.op, f.bodySize(), wire.MaxBody)
+		_ = c.push(&frame{op: r.op, flags: wire.FlagResponse | wire.FlagError, body: e.Append(nil)}, r.stream, nil, false)
 	}
 }

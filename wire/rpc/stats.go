@@ -46,5 +46,6 @@ func (e *Endpoint) register(reg *metrics.Registry) {
 		reg.CounterFunc(c.name, c.help, func() uint64 { return uint64(c.v.Load()) })
 	}
 	reg.GaugeFunc("ilion_internode_connections", "Open connections with other nodes.", func() float64 { return float64(st.Connections.Load()) })
+	reg.GaugeFunc("ilion_internode_unsent_bytes", "Bytes of answers that clients have not taken.", func() float64 { return float64(e.unsent.Load()) })
 	reg.GaugeFunc("ilion_internode_input_bytes", "Bytes of input held by requests in work.", func() float64 { return float64(e.held.Load()) })
 }
