@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"context"
 	"encoding/hex"
 	"slices"
 
@@ -45,6 +46,9 @@ func (s *serving) admit() bool {
 	s.forward(v)
 	for _, r := range s.body.Records {
 		c.meet(s, r)
+		if _, named := r.Coordinator(); named {
+			c.stats.Named.Inc()
+		}
 	}
 	return true
 }
@@ -73,6 +77,26 @@ func (v *view) fence(t *table, token ring.Token, epoch uint64) wire.Code {
 		return wire.CodeNotOwner
 	}
 	return 0
+}
+
+// Repair applies a record that a read has found this node's store to lack. It is
+// refused with a *wire.Error if the table or the owners have changed since the
+// record's epoch, in which the read was planned: what was truncated meanwhile
+// must not come back. It may wait until ctx ends; done is not called after an
+// error.
+func (c *Cluster) Repair(ctx context.Context, r mutation.Record, done mutation.Completer) error {
+	tk := c.gate.enter(r.Token())
+	defer c.gate.leave(tk)
+	v := c.view.Load()
+	t := v.tables[r.Table()]
+	code := v.fence(t, r.Token(), r.Epoch())
+	switch {
+	case code != 0:
+		return &wire.Error{Code: code, Epoch: v.epoch}
+	case t.closed:
+		return &wire.Error{Code: wire.CodeStale, Epoch: v.epoch + 1}
+	}
+	return c.cfg.Replica.Apply(ctx, []mutation.Record{r}, false, done)
 }
 
 // gone tells whether a record of a hint or a batch is for a table that has been

@@ -11,6 +11,7 @@ import (
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
+	"github.com/ilion-db/ilion/wire"
 )
 
 // heldStore begins to truncate only when it is let.
@@ -194,5 +195,30 @@ func TestSubscribersHearInOrder(t *testing.T) {
 	}
 	if len(heard) != 2 || heard[0] != "a" || heard[1] != "b" {
 		t.Errorf("heard %v", heard)
+	}
+}
+
+// What a read has found before a TRUNCATE is not brought back after it.
+func TestRepairOfWhatWasTruncated(t *testing.T) {
+	f := holder(t)
+	r := f.row(f.key, 1)
+	r.SetEpoch(f.Epoch())
+	o := newOutcome()
+	if err := f.Repair(context.Background(), r, o); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-o.ch; err != nil || f.store.Applied() != 1 {
+		t.Fatalf("%v, %d records", err, f.store.Applied())
+	}
+	epoch, err := f.all.change(truncation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *wire.Error
+	if err := f.Repair(context.Background(), r, o); !errors.As(err, &e) || e.Code != wire.CodeStale || e.Epoch != epoch {
+		t.Errorf("%v", err)
+	}
+	if f.store.Applied() != 1 || o.calls.Load() != 1 {
+		t.Error("what was truncated came back")
 	}
 }

@@ -85,6 +85,9 @@ func (w *whole) open(t *testing.T, net *transport.Mem, i int) *wholeNode {
 		},
 		Replica: n.store,
 		Repair:  func(_ schema.UUID, _ mutation.Record, _ int64, done mutation.Completer) { done.Complete(nil) },
+		Apply: func(ctx context.Context, r mutation.Record, done mutation.Completer) error {
+			return n.Cluster.Repair(ctx, r, done)
+		},
 		CatchUp: func(ctx context.Context, epoch uint64) error { return n.inForce(ctx, epoch) },
 		Fence:   func(schema.TableID, ring.Token, ring.Token, uint64) *wire.Error { return nil },
 		Clock:   clock.Real, Rand: source.Split(), Log: slog.New(slog.DiscardHandler),

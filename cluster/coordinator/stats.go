@@ -18,12 +18,13 @@ type Stats struct {
 	Away          *metrics.Counter // writes of one partition that this node has no replica of
 	Served        *metrics.Counter // writes of other coordinators
 	Refused       *metrics.Counter // of these, refused
+	Named         *metrics.Counter // records of these that name their coordinator
 }
 
 func (s *Stats) init() {
 	for _, c := range []**metrics.Counter{
 		&s.Unavailable, &s.Timeouts, &s.Failures, &s.Overloaded, &s.Stale, &s.Newer,
-		&s.StoreFailures, &s.Hints, &s.HintsLost, &s.BatchesKept, &s.Untold, &s.Away, &s.Served, &s.Refused,
+		&s.StoreFailures, &s.Hints, &s.HintsLost, &s.BatchesKept, &s.Untold, &s.Away, &s.Served, &s.Refused, &s.Named,
 	} {
 		*c = metrics.NewCounter()
 	}

@@ -15,7 +15,9 @@ import (
 var (
 	// errStale tells a round's owner that a replica is at a later epoch.
 	errStale = errors.New("replicaread: planned on owners or a schema that changed")
-	errBusy  = errors.New("replicaread: too many reads wait for a worker")
+	errBusy  = native.Overloaded("Too many reads wait for a worker")
+	// errUnsettled is what a client is told that has met too many changes.
+	errUnsettled = native.Overloaded("The schema or the owners change faster than the statement can read")
 )
 
 func errUnknownTable() error {

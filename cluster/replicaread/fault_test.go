@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -547,6 +548,47 @@ func TestRepairMustBeAcknowledged(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
+		})
+	}
+}
+
+// TestRepairOfAChangedTableIsRefused: a read that was planned before the table
+// changed, by TRUNCATE maybe, brings nothing back, and is made again.
+func TestRepairOfAChangedTableIsRefused(t *testing.T) {
+	for _, local := range []bool{false, true} {
+		inBubble(t, func(t *testing.T) {
+			n := newNet(t, []string{"a", "a"}, nil)
+			n.everywhere(nil)
+			n.apply(0, n.row(1, 1, "v"))
+			var changed, refused atomic.Bool
+			fence := func(epoch uint64) *wire.Error {
+				if epoch >= 5 || !changed.Load() {
+					return nil
+				}
+				refused.Store(true)
+				return &wire.Error{Code: wire.CodeStale, Epoch: 5}
+			}
+			other := n.nodes[1]
+			other.fence.Store(&fence)
+			other.store.BeforeApply = func([]mutation.Record, bool) error {
+				if other.store.Applied() == 0 && !refused.Load() {
+					t.Error("brought a record that was planned before the change")
+				}
+				return nil
+			}
+			// Both have answered at the epoch before when the table changes.
+			n.onRepair = func() { changed.Store(true) }
+			at := 0
+			if local {
+				at = 1
+			}
+			got, err := n.start(at, n.command(), ring.All)
+			if err != nil || !strings.Contains(got, `="v"`) {
+				t.Fatalf("%q, %v", got, err)
+			}
+			if !refused.Load() || other.store.Applied() != 1 || n.nodes[at].epoch.Load() != 5 {
+				t.Errorf("refused %v, %d records, epoch %d", refused.Load(), other.store.Applied(), n.nodes[at].epoch.Load())
+			}
 		})
 	}
 }

@@ -39,6 +39,8 @@ type testNet struct {
 	table schema.TableID
 	nodes []*testNode
 	wg    sync.WaitGroup
+	// onRepair, if set, is called before a repair reaches a replica.
+	onRepair func()
 
 	mu     sync.Mutex // protects what follows
 	faults map[int]fault
@@ -132,6 +134,17 @@ func (n *testNet) newNode(i int, dc string) *testNode {
 		Send:     n.send,
 		Replica:  node.store,
 		Repair:   n.sendRepair,
+		Apply: func(ctx context.Context, r mutation.Record, done mutation.Completer) error {
+			if n.onRepair != nil {
+				n.onRepair()
+			}
+			if f := node.fence.Load(); f != nil {
+				if e := (*f)(r.Epoch()); e != nil {
+					return e
+				}
+			}
+			return node.store.Apply(ctx, []mutation.Record{r}, false, done)
+		},
 		CatchUp: func(_ context.Context, epoch uint64) error {
 			node.epoch.Store(epoch)
 			top := *node.top.Load()
@@ -243,9 +256,18 @@ func (n *testNet) sendRepair(host schema.UUID, rec mutation.Record, _ int64, don
 	f := n.faults[to.index]
 	n.mu.Unlock()
 	n.wg.Go(func() {
+		if n.onRepair != nil {
+			n.onRepair()
+		}
 		if f.err != nil {
 			done.Complete(f.err)
 			return
+		}
+		if f := to.fence.Load(); f != nil {
+			if e := (*f)(rec.Epoch()); e != nil {
+				done.Complete(e)
+				return
+			}
 		}
 		if err := to.store.Apply(context.Background(), []mutation.Record{rec}, false, done); err != nil {
 			done.Complete(err)

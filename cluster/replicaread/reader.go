@@ -36,8 +36,13 @@ type Config struct {
 	Replica cluster.Replica
 	// Repair brings a record to a host other than this one and completes done
 	// once, when the host has applied it or it is known that it has not by the
-	// deadline (clock.Mono nanoseconds). It must not block.
+	// deadline (clock.Mono nanoseconds). The record's epoch is the one that the
+	// read was planned in: a host whose table or owners have changed since has to
+	// refuse it with wire.CodeStale. It must not block.
 	Repair func(host schema.UUID, r mutation.Record, deadline int64, done mutation.Completer)
+	// Apply is Repair for the local replica. It may wait until ctx ends; done is
+	// not called after an error.
+	Apply func(ctx context.Context, r mutation.Record, done mutation.Completer) error
 	// CatchUp returns when this node has followed the metadata log to the epoch.
 	CatchUp func(ctx context.Context, epoch uint64) error
 	// Fence refuses a request of somebody at that epoch for tokens of a table,
@@ -87,7 +92,7 @@ type Reader struct {
 
 // New makes a Reader.
 func New(cfg Config) (*Reader, error) {
-	if cfg.Topology == nil || cfg.Schema == nil || cfg.Live == nil || cfg.Send == nil || cfg.Replica == nil || cfg.Repair == nil ||
+	if cfg.Topology == nil || cfg.Schema == nil || cfg.Live == nil || cfg.Send == nil || cfg.Replica == nil || cfg.Repair == nil || cfg.Apply == nil ||
 		cfg.CatchUp == nil || cfg.Fence == nil || cfg.Clock == nil || cfg.Rand == nil {
 		return nil, errors.New("replicaread: config: a field that must be set is not")
 	}

@@ -48,7 +48,9 @@ func (r *round) repair(p *repair) {
 		r.rd.cfg.Repair(p.to.host, p.record, int64(r.deadline), (*repaired)(r))
 		return
 	}
-	if err := r.rd.cfg.Replica.Apply(r.rd.ctx, []mutation.Record{p.record}, false, (*repaired)(r)); err != nil {
+	ctx, cancel := r.rd.until(r.rd.ctx, r.deadline)
+	defer cancel()
+	if err := r.rd.cfg.Apply(ctx, p.record, (*repaired)(r)); err != nil {
 		(*repaired)(r).Complete(err)
 	}
 }
@@ -64,10 +66,18 @@ func (d *repaired) Complete(err error) {
 		r.unsaved++
 		r.rd.stats.unrepaired.Inc()
 	}
+	if epoch := r.changedAt(err); epoch > 0 {
+		r.stale = max(r.stale, epoch)
+	}
 	if r.repairs--; r.repairs == 0 {
-		if r.unsaved == 0 {
+		switch {
+		case r.stale > 0:
+			// The table was truncated or changed meanwhile: what was read may be
+			// gone, and must not come back by a repair.
+			r.finish(errStale)
+		case r.unsaved == 0:
 			r.finish(nil)
-		} else {
+		default:
 			// Too few replicas hold what would be answered.
 			n := max(r.targets.blockFor-r.unsaved, 0)
 			r.finish(native.ReadTimeout(native.Consistency(r.level), n, r.targets.blockFor, true))

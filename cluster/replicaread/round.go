@@ -332,16 +332,28 @@ func (r *round) fails(p *replica, err error) {
 	if !errors.As(err, &e) {
 		return
 	}
-	switch e.Code {
-	case wire.CodeCorrupt:
+	if e.Code == wire.CodeCorrupt {
 		r.rd.stats.corrupt.Inc()
 		r.rd.cfg.Log.Error("a replica has damaged data", "host", p.host, "error", err)
-	case wire.CodeStale, wire.CodeNotOwner, wire.CodeUnknownTable:
-		if e.Epoch > r.top.Epoch {
-			r.stale = e.Epoch
-			r.finish(errStale)
-		}
 	}
+	if epoch := r.changedAt(err); epoch > 0 {
+		r.stale = epoch
+		r.finish(errStale)
+	}
+}
+
+// changedAt is the epoch of a node that refuses what was planned before it; 0
+// for another error, or if it is no later.
+func (r *round) changedAt(err error) uint64 {
+	var e *wire.Error
+	if !errors.As(err, &e) || e.Epoch <= r.top.Epoch {
+		return 0
+	}
+	switch e.Code {
+	case wire.CodeStale, wire.CodeNotOwner, wire.CodeUnknownTable:
+		return e.Epoch
+	}
+	return 0
 }
 
 // step sees what is to be done after an answer. The lock is held.

@@ -245,7 +245,7 @@ func (s *scan) catchUp(r *round) bool {
 	s.pushBack(r, nil)
 	r.release()
 	if s.stale++; s.stale > maxStale {
-		s.err = errStale
+		s.err = errUnsettled
 		return false
 	}
 	s.err = s.rd.cfg.CatchUp(s.ctx, epoch)

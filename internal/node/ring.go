@@ -16,6 +16,7 @@ import (
 	"github.com/ilion-db/ilion/cluster/replicaread"
 	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/rand"
+	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/wire/rpc"
 )
@@ -52,6 +53,9 @@ func (n *network) openCluster(opened *metadata.State) (err error) {
 			return n.endpoint.Peer(host).Send(m, r)
 		},
 		Replica: n.engine, Repair: n.repair, CatchUp: n.log.Wait, Fence: n.fence,
+		Apply: func(ctx context.Context, r mutation.Record, done mutation.Completer) error {
+			return n.cluster.Repair(ctx, r, done)
+		},
 		Clock: n.opts.Clock, Rand: n.opts.Rand.Split(), Code: wireCode, Timeout: c.ReadTimeout, RangeTimeout: c.RangeTimeout,
 		Log: n.Node.log, Metrics: n.metrics,
 	})
@@ -111,6 +115,7 @@ func (n *network) serveRing(ctx context.Context) (err error) {
 	g.SetLoad(uint64(n.engine.Stats().FileBytes))
 	n.meet(ctx, g)
 	n.running.Go(n.keepRegistered)
+	n.running.Go(n.keepLevel)
 	return nil
 }
 

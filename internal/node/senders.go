@@ -55,11 +55,12 @@ func (h *hintCall) Receive(a *rpc.Answer) {
 // repairCall is a record on its way to a replica that lacked it.
 type repairCall struct{ done mutation.Completer }
 
-// repair brings a record to another replica.
+// repair brings a record to another replica, as of the epoch that the read which
+// found it lacking was planned in.
 func (n *network) repair(host schema.UUID, r mutation.Record, deadline int64, done mutation.Completer) {
 	body := wire.Apply{Records: []mutation.Record{r}}
 	err := n.endpoint.Peer(host).Send(&rpc.Message{
-		Op: wire.OpApply, Lane: rpc.Small, Epoch: n.cluster.Topology().Epoch, Deadline: deadline, Body: body.Append(nil),
+		Op: wire.OpApply, Lane: rpc.Small, Epoch: r.Epoch(), Deadline: deadline, Body: body.Append(nil),
 	}, &repairCall{done})
 	if err != nil {
 		done.Complete(err)
