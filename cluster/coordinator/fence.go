@@ -44,6 +44,10 @@ func (s *serving) admit() bool {
 		s.body.Records = slices.DeleteFunc(s.body.Records, v.gone)
 	}
 	s.forward(v)
+	if s.met {
+		return true // by a try that would have had to wait
+	}
+	s.met = true
 	for _, r := range s.body.Records {
 		c.meet(s, r)
 		if _, named := r.Coordinator(); named {

@@ -30,6 +30,7 @@ type serving struct {
 	charged int64
 	newer   int64 // newest server stamp met, 0 if none is newer
 	sent    bool  // on to others
+	met     bool  // the stamps have been noted
 	out     []byte
 	part    [1][]byte
 	err     wire.Error
@@ -189,7 +190,7 @@ func (s *serving) complete(code wire.Code) {
 	n := s.charged
 	clear(s.body.Records)
 	s.body = wire.Apply{Records: s.body.Records[:0], Forward: s.body.Forward[:0]}
-	s.r, s.newer, s.sent = nil, 0, false
+	s.r, s.newer, s.sent, s.met = nil, 0, false, false
 	c.served.Put(s)
 	c.pool.used.Add(-n)
 }

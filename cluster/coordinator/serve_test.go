@@ -126,6 +126,15 @@ func TestServedWrites(t *testing.T) {
 			}
 			return f.asks(f.row(f.key, 1))
 		}, 0},
+		"store would wait for a stamped row": {func(f *fixture) *asking {
+			f.store.BeforeApply = func(_ []mutation.Record, try bool) error {
+				if try {
+					return mutation.ErrWouldBlock
+				}
+				return nil
+			}
+			return f.asks(f.stampedRow(f.key, f.Now()))
+		}, 0},
 		"hint of a dropped table": {func(f *fixture) *asking {
 			a := f.hint(clustertest.Row(schema.TableID{7}, f.key, nil, 1, "v"))
 			return a
