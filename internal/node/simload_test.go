@@ -1,5 +1,3 @@
-//go:build long
-
 package node_test
 
 import (
@@ -22,9 +20,9 @@ import (
 const (
 	simPartitions = 12
 	simRows       = 6
-	simClients    = 32
-	// simPace is the mean pause of a client between two operations.
-	simPace = 200 * time.Millisecond
+	// simPace is the mean time between the starts of two operations, whatever
+	// became of those before.
+	simPace = 8 * time.Millisecond
 	// simPatience is how long a client waits for a node.
 	simPatience = 20 * time.Second
 )
@@ -68,12 +66,29 @@ type simLoad struct {
 	operations atomic.Int64
 }
 
+// startClients begins operations that do not wait for each other; what each of
+// them does follows from the seed and its number.
 func (s *simulation) startClients(seed uint64) *simLoad {
 	l := &simLoad{s: s, stop: make(chan struct{})}
-	for i := range simClients {
-		r := rand.NewSeeded(seed<<16 + uint64(i))
-		l.wg.Go(func() { l.client(r) })
-	}
+	l.wg.Go(func() {
+		pace := rand.NewSeeded(seed<<32 | 1)
+		for {
+			select {
+			case <-s.w.Clock.After(time.Duration(pace.Uint64N(uint64(2*simPace))) | 1):
+			case <-l.stop:
+				return
+			}
+			if s.found.err() != nil {
+				continue
+			}
+			r := rand.NewSeeded(seed<<32 + uint64(l.operations.Add(1))<<1)
+			l.wg.Go(func() {
+				if err := s.operate(r); err != nil {
+					s.found.note(err)
+				}
+			})
+		}
+	})
 	return l
 }
 
@@ -90,23 +105,6 @@ func (l *simLoad) end() (sum history.Counts) {
 		sum.ReadsFailed += c.ReadsFailed
 	}
 	return sum
-}
-
-func (l *simLoad) client(r *rand.Source) {
-	for {
-		select {
-		case <-l.s.w.Clock.After(time.Duration(r.Uint64N(uint64(2*simPace))) | 1):
-		case <-l.stop:
-			return
-		}
-		if l.s.found.err() != nil {
-			continue
-		}
-		l.operations.Add(1)
-		if err := l.s.operate(r); err != nil {
-			l.s.found.note(err)
-		}
-	}
 }
 
 // operate writes, deletes or reads once.

@@ -1,5 +1,3 @@
-//go:build long
-
 package node_test
 
 import (
@@ -27,8 +25,6 @@ const (
 	simSettle = simTTL*time.Second + 2*simSkew
 	// simLog is the bytes of commit log that await a flush: there are files.
 	simLog = 256 << 10
-	// enoughFaults of a kind must have changed something at least once.
-	enoughFaults = 5
 )
 
 // guards restart nodes whose store has failed, as a service manager does.
@@ -79,16 +75,23 @@ type nemeses []*sim.Nemesis
 func (n nemeses) run(d time.Duration) {
 	var all sync.WaitGroup
 	for _, one := range n {
-		all.Go(func() { one.Run(d) })
+		all.Go(func() {
+			one.Run(d)
+			if simEveryKind {
+				one.Complete()
+			}
+		})
 	}
 	all.Wait()
 }
 
-func (n nemeses) tallies() (all []sim.Tally) {
+// effective is how many faults something met.
+func (n nemeses) effective() (faults int) {
 	for _, one := range n {
-		all = append(all, one.Tallies()...)
+		k, _ := one.Effective()
+		faults += k
 	}
-	return all
+	return faults
 }
 
 func (n nemeses) String() (text string) {
@@ -114,7 +117,7 @@ func (s *simulation) nemeses() nemeses {
 		machines = append(machines, s.w.DiskActions(all, "*")...)
 		machines = append(machines, s.bitFlips(rotten))
 	}
-	gap, hold := [2]time.Duration{200 * time.Millisecond, 2 * time.Second}, [2]time.Duration{500 * time.Millisecond, 6 * time.Second}
+	gap, hold := [2]time.Duration{200 * time.Millisecond, 1800 * time.Millisecond}, [2]time.Duration{300 * time.Millisecond, 8 * time.Second}
 	return nemeses{s.w.NewNemesis(gap, hold, s.w.NetworkActions(all)...), s.w.NewNemesis(gap, hold, machines...)}
 }
 

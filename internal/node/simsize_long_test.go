@@ -2,8 +2,17 @@
 
 package node_test
 
-import "time"
+import (
+	"time"
 
-const simDefaultRuns = 20
+	"github.com/ilion-db/ilion/internal/clock"
+)
 
-func simDefaultTime() time.Duration { return 10 * time.Minute }
+const (
+	simDefaultRuns = 20
+	simDefaultTime = 10 * time.Minute
+	simEveryKind   = true
+)
+
+// simDefaultSeed is another one at each run.
+func simDefaultSeed() uint64 { return uint64(clock.Real.Now().Unix()) }

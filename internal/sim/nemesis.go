@@ -40,7 +40,7 @@ type Nemesis struct {
 }
 
 // NewNemesis returns one that waits for between gap[0] and gap[1] before each
-// fault and holds it for between hold[0] and hold[1].
+// fault and holds it for between hold[0] and hold[1], mostly not for long.
 func (w *World) NewNemesis(gap, hold [2]time.Duration, actions ...Action) *Nemesis {
 	n := &Nemesis{w: w, actions: actions, gap: gap, hold: hold}
 	for _, a := range actions {
@@ -64,23 +64,49 @@ func (n *Nemesis) Run(d time.Duration) {
 	until := n.w.Clock.Mono() + d
 	for {
 		for _, i := range n.w.shuffled(len(n.actions)) {
-			gap, hold := n.w.between(n.gap), n.w.between(n.hold)
-			if n.w.Clock.Mono()+gap+hold > until {
+			if n.w.Clock.Mono() >= until {
 				return
 			}
-			n.w.Clock.Sleep(gap)
-			end := n.actions[i].Begin(hold)
-			n.w.Clock.Sleep(hold)
-			effects := end()
-			n.mu.Lock()
-			t := &n.tallies[i]
-			t.Injected++
-			t.Effects += effects
-			if effects > 0 {
-				t.Effective++
-			}
-			n.mu.Unlock()
+			n.bring(i)
 		}
+	}
+}
+
+// completeRounds is how often Complete tries.
+const completeRounds = 10
+
+// Complete brings about faults of those kinds that nothing has met, a few times.
+func (n *Nemesis) Complete() {
+	for range completeRounds {
+		for _, i := range n.w.shuffled(len(n.actions)) {
+			if !n.effective(i) {
+				n.bring(i)
+			}
+		}
+	}
+}
+
+func (n *Nemesis) effective(i int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.tallies[i].Effective > 0
+}
+
+// bring brings about a fault of kind i.
+func (n *Nemesis) bring(i int) {
+	n.w.Clock.Sleep(n.w.between(n.gap))
+	chance := float64(n.w.Rand.Uint64N(1<<20)) / (1 << 20)
+	hold := n.hold[0] + time.Duration(chance*chance*chance*float64(n.hold[1]-n.hold[0])) | 1
+	end := n.actions[i].Begin(hold)
+	n.w.Clock.Sleep(hold)
+	effects := end()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	t := &n.tallies[i]
+	t.Injected++
+	t.Effects += effects
+	if effects > 0 {
+		t.Effective++
 	}
 }
 

@@ -1,0 +1,15 @@
+//go:build !long && !race
+
+package node_test
+
+import "time"
+
+const (
+	simDefaultRuns = 1
+	simDefaultTime = 30 * time.Second
+	// simEveryKind has the simulation last until each kind of fault has changed
+	// something, and fail if one has not.
+	simEveryKind = true
+)
+
+func simDefaultSeed() uint64 { return 1 }
