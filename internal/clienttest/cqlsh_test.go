@@ -36,8 +36,14 @@ func (s *shell) run(text string) string {
 	s.t.Helper()
 	file := filepath.Join(s.dir, "in.cql")
 	s.write("in.cql", text+"\n") // the last command needs the end of its line
-	out := script(s.t, []string{"HOME=" + s.dir}, s.bin, testHost, fmt.Sprint(s.port), "-f", file)
+	out := script(s.t, []string{"HOME=" + s.dir}, s.bin, append(s.patience(), testHost, fmt.Sprint(s.port), "-f", file)...)
 	return versionWarning.ReplaceAllString(out, "")
+}
+
+// patience are the flags against the time-outs of cqlsh, of 5 and 10 s.
+func (s *shell) patience() []string {
+	seconds := fmt.Sprintf("%.0f", requestTimeout.Seconds())
+	return []string{"--connect-timeout", seconds, "--request-timeout", seconds}
 }
 
 func (s *shell) write(name, text string) string {
@@ -124,7 +130,7 @@ func TestCqlsh(t *testing.T) {
 // fails is run for a text with an error in it.
 func (s *shell) fails(text string) string {
 	s.t.Helper()
-	out, err := output(s.t, []string{"HOME=" + s.dir}, s.bin, testHost, fmt.Sprint(s.port), "-e", text)
+	out, err := output(s.t, []string{"HOME=" + s.dir}, s.bin, append(s.patience(), testHost, fmt.Sprint(s.port), "-e", text)...)
 	if err == nil {
 		s.t.Errorf("%s: no error", text)
 	}
@@ -172,9 +178,9 @@ func (s *shell) copy() {
 	source, sink := s.write("in.csv", in.String()), filepath.Join(s.dir, "out.csv")
 	columns := "shop.c (k, c, name, price, tags)"
 	s.expect(`CREATE TABLE shop.c (k int, c int, name text, price double, tags set<text>, PRIMARY KEY (k, c));
-		COPY `+columns+` FROM '`+source+`';
+		COPY `+columns+` FROM '`+source+`' WITH REQUESTTIMEOUT = 180;
 		SELECT count(*) FROM shop.c;
-		COPY `+columns+` TO '`+sink+`' WITH HEADER = true;`,
+		COPY `+columns+` TO '`+sink+`' WITH HEADER = true AND PAGETIMEOUT = 180;`,
 		"10000 rows imported from 1 files", " 10000\n", "10000 rows exported to 1 files")
 	f, err := os.Open(sink)
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// requestTimeout is what the drivers give a request; a loaded machine may need
-// much of it.
-const requestTimeout = 30 * time.Second
+// requestTimeout is what the drivers and servers give a request; a loaded
+// machine may need much of it.
+const requestTimeout = 3 * time.Minute
 
 // statement is a CQL text with its values.
 type statement struct {

@@ -5,16 +5,34 @@ package clienttest
 import (
 	"fmt"
 	"testing"
-	"time"
 )
 
 // TestExamplesKilled kills the server under each application while it loads.
 // The application goes on when the server is back, and has all its rows in the
-// end.
+// end. The server dies by itself, at a number of writes of its log: each has at
+// most a row of each of the loader's 32 workers, so that no loader is so fast
+// that it is done before the last kill.
 func TestExamplesKilled(t *testing.T) {
+	const workers = 32
+	if exampleKills*exampleKillAfter*workers >= exampleRows {
+		t.Fatal("the loader may be done before the last kill")
+	}
 	for _, name := range examples {
 		t.Run(name, func(t *testing.T) {
-			s := startServer(t, serverOptions{})
+			s := startServer(t, serverOptions{tags: "failpoints"})
+			mustRun(t, application(t, s, name, "-rows", "0")) // makes the schema
+			s.stop()
+			// It dies before a frame is written, or before it is durable.
+			points := []string{"commitlog/write", "commitlog/sync"}
+			launch := func(kills int) {
+				s.o.env = nil
+				if kills < exampleKills {
+					s.o.env = []string{fmt.Sprintf("ILION_FAILPOINTS=%s=kill:%d", points[kills%len(points)], exampleKillAfter)}
+				}
+				s.launch()
+			}
+			launch(0)
+			s.awaitReady()
 			rows := fmt.Sprint(exampleRows)
 			loader := application(t, s, name, "-rows", rows)
 			var out syncBuffer
@@ -24,28 +42,23 @@ func TestExamplesKilled(t *testing.T) {
 			}
 			done := make(chan error, 1)
 			go func() { done <- loader.Wait() }()
-			// The moment of a kill is a matter of chance anyway: what counts
-			// is that the loader is at work.
-			tick := time.NewTicker(exampleKillEvery)
-			defer tick.Stop()
 			for kills := 0; ; {
 				select {
 				case err := <-done:
 					if err != nil {
 						t.Fatalf("loader: %v\n%s", err, out.String())
 					}
-					t.Logf("killed %d times", kills)
-					if kills == 0 {
-						t.Error("the loader was done before the first kill")
+					if kills != exampleKills {
+						t.Errorf("the server died %d times, not %d", kills, exampleKills)
 					}
 					mustRun(t, application(t, s, name, "-rows", rows, "-verify"))
 					return
-				case <-tick.C:
-					if kills < exampleKills {
-						s.kill()
-						s.start()
-						kills++
+				case <-s.done:
+					if kills++; kills > exampleKills {
+						s.cmd = nil
+						t.Fatal("the server ended by itself")
 					}
+					launch(kills)
 				}
 			}
 		})

@@ -5,7 +5,6 @@ package clienttest
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -13,22 +12,47 @@ import (
 	"time"
 )
 
+// armed starts the server again with fail points and flags. What needs neither,
+// such as the schema, has been made before.
+func (s *server) armed(points string, args ...string) {
+	s.t.Helper()
+	s.stop()
+	s.o.env, s.o.args = []string{"ILION_FAILPOINTS=" + points}, args
+	s.start()
+}
+
+// connect tries until d is connected: its own requests may be late, too.
+func (s *server) connect(d driver) (db session) {
+	s.t.Helper()
+	if err := poll(startTimeout, func() (err error) { db, err = d.connect(s.port, connectOptions{}); return err }); err != nil {
+		s.t.Fatalf("%s: connect: %v", d.name, err)
+	}
+	return db
+}
+
 // TestWriteTimeout: while the log is too slow for what is written, what finds
 // no room in time is answered as a write time-out, and the driver knows it as
 // one. Afterwards everything goes on.
 func TestWriteTimeout(t *testing.T) {
-	s := startServer(t, serverOptions{
-		tags: "failpoints", env: []string{"ILION_FAILPOINTS=commitlog/sync=delay:1s"},
-		args: []string{"--request-timeout", "300ms"},
-	})
 	for _, d := range drivers {
 		t.Run(d.name, func(t *testing.T) {
+			s := startServer(t, serverOptions{tags: "failpoints"})
 			e := newEnv(t, s, d)
 			e.must("CREATE TABLE KS.t (k int PRIMARY KEY, v blob)")
+			// The log takes two buffers of two values each while it syncs, and
+			// the values are sent at once. The first one finds it empty.
+			s.armed("commitlog/sync=delay:5s", "--request-timeout", "2s")
+			db := s.connect(d)
+			defer db.close()
+			insert := e.in("INSERT INTO KS.t (k, v) VALUES (?, ?)")
+			write := func(i int, v []byte) func() error { return func() error { return db.exec(insert, i, v) } }
+			if err := poll(requestTimeout, write(-1, nil)); err != nil {
+				t.Fatal(err)
+			}
 			var done, late, overloaded atomic.Int64
 			value := make([]byte, 512<<10)
 			err := parallel(200, 200, func(i int) error {
-				err := e.exec(e.in("INSERT INTO KS.t (k, v) VALUES (?, ?)"), i, value)
+				err := write(i, value)()
 				switch {
 				case err == nil:
 					done.Add(1)
@@ -45,7 +69,7 @@ func TestWriteTimeout(t *testing.T) {
 			if err != nil || late.Load() == 0 || done.Load() == 0 {
 				t.Errorf("unexpected: %v", err)
 			}
-			if err := poll(requestTimeout, func() error { return e.exec(e.in("INSERT INTO KS.t (k) VALUES (-1)")) }); err != nil {
+			if err := poll(requestTimeout, write(-2, nil)); err != nil {
 				t.Errorf("afterwards: %v", err)
 			}
 		})
@@ -66,7 +90,7 @@ func TestOverloaded(t *testing.T) {
 	query = append(query, 0, 1, 0) // ONE, no flags
 	// One connection may have 1,024 requests in flight, so it takes several to
 	// fill the queue of all.
-	const connections, each = 8, 1000
+	const connections, each = 16, 1000
 	var results, overloaded, expired atomic.Int64
 	var conns []*raw
 	for range connections {
@@ -108,44 +132,20 @@ func TestOverloaded(t *testing.T) {
 }
 
 // TestReadTimeout: a read that lasts longer than a request may is answered as a
-// read time-out.
+// read time-out. The fail point is met once in a number of rows, so that what a
+// driver reads to connect is not late.
 func TestReadTimeout(t *testing.T) {
-	s := startServer(t, serverOptions{args: []string{"--request-timeout", "10ms"}})
 	for _, d := range drivers {
 		t.Run(d.name, func(t *testing.T) {
+			s := startServer(t, serverOptions{tags: "failpoints"})
 			e := newEnv(t, s, d)
-			e.must("CREATE TABLE KS.t (k int, c int, v text, PRIMARY KEY (k, c))")
-			insert := e.in("INSERT INTO KS.t (k, c, v) VALUES (?, ?, ?)")
-			if err := parallel(1000, 16, func(i int) error {
-				var b []statement
-				for c := range 20 {
-					b = append(b, statement{insert, []any{i, c, valueOf(i)}})
-				}
-				return poll(requestTimeout, func() error { return e.batch(false, b) })
-			}); err != nil {
-				t.Fatal(err)
-			}
-			// Many at once last longer than each alone.
-			err := poll(startTimeout, func() error {
-				var late atomic.Int64
-				err := parallel(64, 64, func(int) error {
-					_, err := e.tryAll("SELECT COUNT(*) FROM KS.t WHERE v = 'x' ALLOW FILTERING")
-					switch e.code(err) {
-					case codeReadTimeout:
-						late.Add(1)
-						return nil
-					case codeOverloaded: // it waited too long to be begun
-						return nil
-					}
-					return err
-				})
-				if err == nil && late.Load() == 0 {
-					err = errors.New("no time-out")
-				}
-				return err
-			})
-			if err != nil {
-				t.Error(err)
+			e.load(20_000)
+			s.armed("query/page=delay:1s", "--request-timeout", "10s")
+			db := s.connect(d)
+			defer db.close()
+			err := db.query(paging{}, e.in("SELECT COUNT(*) FROM KS.p WHERE v = 'x' ALLOW FILTERING")).Close()
+			if e.code(err) != codeReadTimeout {
+				t.Errorf("want a read time-out: %v", err)
 			}
 		})
 	}

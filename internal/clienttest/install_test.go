@@ -16,7 +16,7 @@ import (
 )
 
 // scriptTimeout is what one script may take.
-const scriptTimeout = 5 * time.Minute
+const scriptTimeout = 30 * time.Minute
 
 // script runs a program to its end, logs its lines and fails the test if it
 // fails.

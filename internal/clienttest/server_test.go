@@ -2,14 +2,12 @@ package clienttest
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -17,13 +15,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ilion-db/ilion/internal/foreign"
 )
 
 const (
 	// startTimeout is far above what a start takes; CI machines stall.
-	startTimeout = 60 * time.Second
-	// stopTimeout is above the time in which a server drains.
-	stopTimeout = 30 * time.Second
+	startTimeout = 5 * time.Minute
+	// stopTimeout is far above the time in which a server drains.
+	stopTimeout = 5 * time.Minute
 )
 
 // workDir holds the binaries; TestMain removes it.
@@ -108,7 +108,7 @@ type server struct {
 // ends. The log is shown if the test failed.
 func startServer(t testing.TB, o serverOptions) *server {
 	t.Helper()
-	s := &server{t: t, o: o, dir: filepath.Join(t.TempDir(), "data")}
+	s := &server{t: t, o: o, dir: filepath.Join(t.TempDir(), "data"), port: foreign.Port(t), http: foreign.Port(t)}
 	t.Cleanup(func() {
 		if s.cmd != nil {
 			s.kill()
@@ -124,30 +124,22 @@ func startServer(t testing.TB, o serverOptions) *server {
 	return s
 }
 
-var (
-	cqlLine  = regexp.MustCompile(`(?m)^cql +127\.0\.0\.1:(\d+)$`)
-	httpLine = regexp.MustCompile(`(?m)^http +http://127\.0\.0\.1:(\d+)/`)
-)
-
 // start starts the process and waits until it is ready.
 func (s *server) start() {
 	s.t.Helper()
 	s.launch()
+	s.awaitReady()
+}
+
+// awaitReady waits until the process that was launched answers.
+func (s *server) awaitReady() {
+	s.t.Helper()
 	err := poll(startTimeout, func() error {
 		select {
 		case err := <-s.done:
 			s.cmd = nil
 			s.t.Fatalf("the server ended at its start: %v\n%s", err, s.log.String())
 		default:
-		}
-		if s.port == 0 || s.http == 0 {
-			text := s.log.String()
-			cql, web := cqlLine.FindStringSubmatch(text), httpLine.FindStringSubmatch(text)
-			if cql == nil || web == nil {
-				return errors.New("no addresses in the output yet")
-			}
-			s.port, _ = strconv.Atoi(cql[1])
-			s.http, _ = strconv.Atoi(web[1])
 		}
 		return s.ready()
 	})
@@ -161,6 +153,10 @@ func (s *server) launch() {
 	args := append([]string{
 		"serve", "--data-dir", s.dir, "--memory", "512MiB",
 		"--native-port", strconv.Itoa(s.port), "--http-port", strconv.Itoa(s.http), "--internode-port", "0",
+		// No request of a test that says nothing else is too late, however
+		// slow the machine.
+		"--request-timeout", requestTimeout.String(), "--read-request-timeout", requestTimeout.String(),
+		"--range-request-timeout", requestTimeout.String(), "--write-request-timeout", requestTimeout.String(),
 	}, s.o.args...)
 	s.cmd = exec.Command(buildCommand(s.t, "./cmd/ilion", s.o.tags), args...)
 	s.cmd.Env = append(os.Environ(), s.o.env...)

@@ -2,11 +2,9 @@
 
 package clienttest
 
-import "time"
-
 const (
 	exampleRows      = 1_000_000
 	exampleKills     = 30
-	exampleKillEvery = 5 * time.Second
+	exampleKillAfter = 1000
 	killRounds       = 100
 )

@@ -2,15 +2,13 @@
 
 package clienttest
 
-import "time"
-
 const (
 	// exampleRows is how many rows the applications load under kill -9.
 	exampleRows = 20_000
-	// exampleKills is how often the server is killed meanwhile, and
-	// exampleKillEvery how often at most.
+	// exampleKills is how often the server dies meanwhile, each time after
+	// exampleKillAfter writes of its log.
 	exampleKills     = 5
-	exampleKillEvery = 700 * time.Millisecond
+	exampleKillAfter = 100
 	// killRounds is how often a loaded server is killed.
 	killRounds = 10
 )

@@ -1,6 +1,3 @@
-// Package foreign installs the drivers of other languages that the tests use,
-// at pinned versions and from their own registries, into a cache that lasts
-// from one run to the next.
 package foreign
 
 import (

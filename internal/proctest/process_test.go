@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +18,8 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/internal/foreign"
 )
 
 // timeout is far above what one step takes; CI machines stall.
@@ -115,7 +115,7 @@ func newServer(t testing.TB, o options) *server {
 	if o.dir == "" {
 		o.dir = filepath.Join(t.TempDir(), "data")
 	}
-	s := &server{t: t, o: o, host: "127.0.0.1", port: freePort(t), http: freePort(t)}
+	s := &server{t: t, o: o, host: "127.0.0.1", port: foreign.Port(t), http: foreign.Port(t)}
 	t.Cleanup(func() {
 		if s.cmd != nil {
 			s.kill()
@@ -132,39 +132,6 @@ func startServer(t testing.TB, o options) *server {
 	s := newServer(t, o)
 	s.start()
 	return s
-}
-
-// given are the ports that freePort has returned.
-var given struct {
-	mu    sync.Mutex // protects ports
-	ports map[int]bool
-}
-
-// freePort finds a port that no address of this machine has in use, below those
-// that the kernel gives to connections: a server that is started again must
-// find its port free. It returns none twice, since those that a server was told
-// are not in use before it listens.
-func freePort(t testing.TB) int {
-	t.Helper()
-	given.mu.Lock()
-	defer given.mu.Unlock()
-	if given.ports == nil {
-		given.ports = map[int]bool{}
-	}
-	for range 1000 {
-		port := 10_000 + rand.IntN(20_000)
-		if given.ports[port] {
-			continue
-		}
-		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
-		if err == nil {
-			l.Close()
-			given.ports[port] = true
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return 0
 }
 
 // launch starts the process without waiting for it.

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/internal/foreign"
 )
 
 // processes are several `ilion serve` that form a ring, each on a loopback
@@ -38,7 +40,7 @@ type ringOptions struct {
 // and waits until everybody sees everybody up.
 func newRing(t testing.TB, o ringOptions) *processes {
 	t.Helper()
-	r := &processes{t: t, cql: freePort(t), peers: freePort(t)}
+	r := &processes{t: t, cql: foreign.Port(t), peers: foreign.Port(t)}
 	perDC := o.nodes
 	if o.dcs > 1 {
 		perDC = o.nodes / o.dcs

@@ -8,6 +8,7 @@ import (
 	"github.com/ilion-db/ilion/cql/exec"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/cql/plan"
+	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/mutation"
 )
@@ -147,6 +148,9 @@ func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []
 		return nil, exec.Result{}, err
 	}
 	rd.Limits = exec.Limits{MaxBytes: p.cfg.MaxResult, Check: func() error {
+		if err := fail.Point("query/page"); err != nil {
+			return err
+		}
 		if p.clock.Mono() > time.Duration(c.deadline) {
 			return errTimeout
 		}

@@ -16,7 +16,7 @@ const rows = Number(process.env.ILION_TEST_ROWS || 100000);
 const options = (more) => ({
   contactPoints: [`${host}:${port}`],
   localDataCenter: 'datacenter1',
-  socketOptions: { readTimeout: 60000, connectTimeout: 30000 },
+  socketOptions: { readTimeout: 180000, connectTimeout: 180000 },
   ...more,
 });
 const client = new cassandra.Client(options());
@@ -217,7 +217,7 @@ checks.schemaEvents = async () => {
   await client.metadata.getTable(ks, 'd');
   await other.execute(`ALTER TABLE ${ks}.d ADD later int`);
   await other.shutdown();
-  const end = Date.now() + 30000;
+  const end = Date.now() + 180000;
   while (Date.now() < end) {
     const t = await client.metadata.getTable(ks, 'd');
     if (t.columnsByName.later) return;

@@ -13,6 +13,7 @@ const [host, port] = [process.argv[2], Number(process.argv[3])];
 const client = new cassandra.Client({
   contactPoints: [`${host}:${port}`],
   localDataCenter: 'datacenter1',
+  socketOptions: { readTimeout: 180000, connectTimeout: 180000 },
   policies: { reconnection: new cassandra.policies.reconnection.ConstantReconnectionPolicy(200) },
 });
 const insert = 'INSERT INTO node_restart.t (k, v) VALUES (?, ?)';
@@ -25,7 +26,7 @@ async function main() {
   await cassandra.concurrent.executeConcurrent(client, insert, rows);
   console.log('written');
   await new Promise((resolve) => readline.createInterface({ input: process.stdin }).once('line', resolve));
-  const end = Date.now() + 60000;
+  const end = Date.now() + 300000;
   for (;;) {
     try {
       await client.execute(insert, [1000, 'after'], { prepare: true });

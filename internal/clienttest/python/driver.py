@@ -53,11 +53,11 @@ def expect_error(kind, says, call):
 
 def connect(**more):
     profile = ExecutionProfile(load_balancing_policy=WhiteListRoundRobinPolicy([HOST]),
-                               row_factory=tuple_factory, request_timeout=60)
+                               row_factory=tuple_factory, request_timeout=180)
     more.setdefault("compression", "lz4")
     return Cluster([HOST], port=PORT, protocol_version=VERSION,
-                   execution_profiles={EXEC_PROFILE_DEFAULT: profile}, connect_timeout=30,
-                   control_connection_timeout=30, **more)
+                   execution_profiles={EXEC_PROFILE_DEFAULT: profile}, connect_timeout=180,
+                   control_connection_timeout=180, **more)
 
 
 cluster = connect()
@@ -88,7 +88,7 @@ def connects_with_other_settings():
 
 @check
 def downgrades_by_itself():
-    c = Cluster([HOST], port=PORT, connect_timeout=30)  # begins with versions that only DSE has
+    c = Cluster([HOST], port=PORT, connect_timeout=180)  # begins with versions that only DSE has
     c.connect()
     expect(c.protocol_version in (ProtocolVersion.V5, ProtocolVersion.V4), True)
     c.shutdown()
@@ -401,7 +401,7 @@ def ttl_and_writetime():
     ttl, stamp = session.execute("SELECT TTL(v), WRITETIME(v) FROM t WHERE k = 1").one()
     expect((900 < ttl <= 1000, stamp), (True, 1234567))
     session.execute(session.prepare("INSERT INTO t (k, v) VALUES (?, ?) USING TTL ?"), (2, "x", 1))
-    end = time.monotonic() + 30
+    end = time.monotonic() + 180
     while session.execute("SELECT * FROM t WHERE k = 2").one() and time.monotonic() < end:
         threading.Event().wait(0.05)
     expect(session.execute("SELECT * FROM t WHERE k = 2").one(), None)
@@ -417,7 +417,7 @@ def json_and_events():
     other = connect()
     s = other.connect()
     s.execute("CREATE TABLE %s.by_another (k int PRIMARY KEY)" % KS)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 180
     while "by_another" not in cluster.metadata.keyspaces[KS].tables and time.monotonic() < end:
         threading.Event().wait(0.05)
     expect("by_another" in cluster.metadata.keyspaces[KS].tables, True, "event of another client's change")

@@ -14,8 +14,9 @@ from cassandra.cluster import Cluster, ExecutionProfile, EXEC_PROFILE_DEFAULT
 from cassandra.policies import ConstantReconnectionPolicy, WhiteListRoundRobinPolicy
 
 HOST, PORT, VERSION = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-profile = ExecutionProfile(load_balancing_policy=WhiteListRoundRobinPolicy([HOST]), request_timeout=30)
+profile = ExecutionProfile(load_balancing_policy=WhiteListRoundRobinPolicy([HOST]), request_timeout=180)
 cluster = Cluster([HOST], port=PORT, protocol_version=VERSION, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+                  connect_timeout=180, control_connection_timeout=180,
                   reconnection_policy=ConstantReconnectionPolicy(0.2, max_attempts=None))
 session = cluster.connect()
 session.execute("CREATE KEYSPACE py_restart WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
@@ -25,7 +26,7 @@ for k in range(1000):
     session.execute(insert, (k, "before"))
 print("written", flush=True)
 sys.stdin.readline()
-end = time.monotonic() + 60
+end = time.monotonic() + 300
 while True:
     try:
         session.execute(insert, (1000, "after"))
