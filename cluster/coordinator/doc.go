@@ -28,8 +28,9 @@
 // again are another record, and what comes for the first one is not counted.
 // Deadlines are kept by one timer that looks at the records in flight.
 //
-// Each remote data centre with several replicas gets the write once: the first
-// of them sends it on to the others and answers for all.
+// Each remote data centre with several replicas gets the write once: one of them
+// sends it on to the others and tells what becomes of it there. If that one
+// fails, the others are asked directly.
 //
 // # Fencing
 //

@@ -128,10 +128,8 @@ func (p *pool) applied(r incoming) {
 		return
 	}
 	w.mu.Lock()
-	i := slices.IndexFunc(w.slots, func(s slot) bool {
-		return s.via >= 0 && s.state == waiting && w.v.members[s.node].host == a.Host
-	})
-	if w.id() != a.ID || i < 0 || w.slots[i].via == i {
+	i := slices.IndexFunc(w.slots, func(s slot) bool { return w.v.members[s.node].host == a.Host })
+	if w.id() != a.ID || i < 0 || w.slots[i].state != waiting || !w.behind(&w.slots[i]) {
 		w.mu.Unlock()
 		return
 	}
@@ -143,7 +141,8 @@ func (p *pool) applied(r incoming) {
 	if a.Code != 0 {
 		next = w.next(s, &wire.Error{Code: a.Code, Epoch: a.Epoch, Timestamp: a.Timestamp})
 	}
-	w.coded(s, a.Code)
+	to, reason := outcomeOf(a.Code)
+	w.resolveTold(s, to, reason)
 	w.mu.Lock()
 	w.unref(nil, nil)
 	if next != nil {

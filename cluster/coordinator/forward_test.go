@@ -99,7 +99,7 @@ var remote = []struct {
 	{ring.EachQuorum, 0, 0, 1, answer{code: success}},
 	{ring.EachQuorum, 0, 1, 0, answer{code: success}},
 	{ring.EachQuorum, 2, 0, 0, answer{native.CodeUnavailable, 1, 2}},
-	{ring.EachQuorum, 0, 2, 0, answer{native.CodeWriteFailure, 3, 4}},
+	{ring.EachQuorum, 0, 2, 0, answer{native.CodeWriteFailure, 4, 4}},
 	{ring.EachQuorum, 0, 0, 2, answer{native.CodeWriteTimeout, 3, 4}},
 	{ring.All, 0, 0, 0, answer{code: success}},
 	{ring.All, 0, 0, 1, answer{native.CodeWriteTimeout, 5, 6}},
@@ -114,13 +114,13 @@ func TestLevelsOverTwoDataCentres(t *testing.T) {
 				f.spoilRemote(c.dead, c.failing, c.slow)
 				f.centre(t)
 				got := answerOf(f.write(c.level, f.row(f.key, 1)))
-				// A relay that fails or is slow keeps the others from hearing of the
-				// write: fewer may have acknowledged than could have.
-				if got.code == c.want.code && c.failing+c.slow > 0 {
+				// A relay that is slow keeps the others from hearing of the write: fewer
+				// may have acknowledged than could have.
+				if got.code == c.want.code && c.slow > 0 {
 					got.received = max(got.received, c.want.received)
 				}
 				switch {
-				case c.failing+c.slow == 0 && got != c.want:
+				case c.slow == 0 && got != c.want:
 					t.Errorf("%+v: got %+v, want %+v", c, got, c.want)
 				case c.want.code != success && got.required != c.want.required:
 					t.Errorf("%+v: got %+v, want %+v", c, got, c.want)
@@ -255,6 +255,51 @@ func TestNewerStampBehindARelay(t *testing.T) {
 		}
 		f.settle()
 	})
+}
+
+// A relay that breaks down does not cost its data centre the write.
+func TestRelayThatFails(t *testing.T) {
+	for _, is := range []behaviour{failing, gone, backlog} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFixture(t, threeEach, sixMembers()...)
+			relays := 0
+			for i := 3; i < 6; i++ {
+				p := f.peers[hostID(i)]
+				p.do = func(m *rpc.Message, r rpc.Receiver) error {
+					switch {
+					case m.Op == wire.OpApply:
+						r.Receive(&rpc.Answer{})
+						return nil
+					case is == backlog:
+						relays++
+						return rpc.ErrBacklog
+					}
+					relays++
+					var a wire.Apply
+					if err := a.Decode(m.Body); err != nil {
+						return err
+					}
+					// It may have sent on before: what it tells late counts no more.
+					for _, host := range a.Forward {
+						f.applied(&wire.Applied{ID: a.ID, Host: host, Code: wire.CodeDiskFull})
+					}
+					err := error(rpc.ErrPeerDown)
+					if is == failing {
+						err = &wire.Error{Code: wire.CodeDiskFull}
+					}
+					clock.Real.AfterFunc(time.Microsecond, func() { r.Receive(&rpc.Answer{Err: err}) })
+					return nil
+				}
+			}
+			if err := f.write(ring.EachQuorum, f.row(f.key, 1)); err != nil {
+				t.Errorf("%v: %v", is, err)
+			}
+			f.settle()
+			if relays != 1 || len(f.hints.hosts()) != 1 {
+				t.Errorf("%v: %d relays, hints for %v", is, relays, f.hints.hosts())
+			}
+		})
+	}
 }
 
 // The real thing on both ends.

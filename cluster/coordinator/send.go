@@ -140,7 +140,7 @@ func (w *write) routeVia(dc, relay int) {
 func (w *write) send(s *slot) {
 	m := w.v.members[s.node]
 	if !m.live() || w.handedOn.Load() {
-		w.loseBehind(s)
+		w.askBehind(s)
 		w.resolve(s, lost, native.ReasonTimeout)
 		return
 	}
@@ -150,7 +150,7 @@ func (w *write) send(s *slot) {
 		w.forward(msg, s)
 	}
 	if err := m.peer.Send(msg, s); err != nil {
-		w.loseBehind(s)
+		w.askBehind(s)
 		w.resolve(s, lost, native.ReasonTimeout)
 	}
 }
@@ -169,11 +169,40 @@ func (w *write) forward(msg *rpc.Message, s *slot) {
 	msg.Op, msg.Body = wire.OpForward, h.body
 }
 
-// loseBehind gives up those that s should have sent on to.
-func (w *write) loseBehind(s *slot) {
+// askBehind asks those that s should have sent on to and may not have: itself,
+// so that one relay that fails does not cost its data centre the write. They
+// are given up if a later attempt sees to them or there is no time.
+func (w *write) askBehind(s *slot) {
+	if s.via < 0 {
+		return
+	}
+	late := w.handedOn.Load() || int64(w.c.cfg.Clock.Mono()) >= w.limit
 	for i := range w.slots {
-		if o := &w.slots[i]; s.via >= 0 && o != s && o.via == s.via {
-			w.resolve(o, lost, native.ReasonTimeout)
+		o := &w.slots[i]
+		w.mu.Lock()
+		mine := o != s && o.via == s.via && o.state == waiting
+		if mine && !late {
+			o.via = -1 // what the relay may still tell of it does not count any more
 		}
+		w.mu.Unlock()
+		switch {
+		case !mine:
+		case late:
+			w.resolveTold(o, lost, native.ReasonTimeout)
+		default:
+			w.sendAlone(o)
+		}
+	}
+}
+
+// sendAlone asks one replica, maybe while others are still being asked.
+func (w *write) sendAlone(s *slot) {
+	m := w.v.members[s.node]
+	err := error(rpc.ErrPeerDown)
+	if m.live() {
+		err = m.peer.Send(&rpc.Message{Op: wire.OpApply, Lane: laneOf(w.body), Epoch: w.v.epoch, Deadline: w.limit, Body: w.body}, s)
+	}
+	if err != nil {
+		w.resolve(s, lost, native.ReasonTimeout)
 	}
 }

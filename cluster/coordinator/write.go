@@ -100,28 +100,28 @@ func (s *slot) Receive(a *rpc.Answer) {
 	case *wire.Error:
 		next := w.next(s, err)
 		if err.Code != wire.CodeNewer {
-			w.loseBehind(s)
+			w.askBehind(s)
 		}
-		w.coded(s, err.Code)
+		to, reason := outcomeOf(err.Code)
+		w.resolve(s, to, reason)
 		if next != nil {
 			next.proceed()
 		}
 	default:
-		w.loseBehind(s)
+		w.askBehind(s)
 		w.resolve(s, lost, native.ReasonTimeout)
 	}
 }
 
-// coded counts what a replica answered, 0 if it has applied the write.
-func (w *write) coded(s *slot, code wire.Code) {
+// outcomeOf is what a replica's answer means, 0 if it has applied the write.
+func outcomeOf(code wire.Code) (to slotState, reason uint16) {
 	switch code {
 	case 0, wire.CodeNewer: // which is applied, too
-		w.resolve(s, acked, 0)
+		return acked, 0
 	case wire.CodeStale, wire.CodeBehind, wire.CodeOverloaded, wire.CodeTimeout:
-		w.resolve(s, lost, native.ReasonTimeout)
-	default:
-		w.resolve(s, failed, reasonOf(code))
+		return lost, native.ReasonTimeout
 	}
+	return failed, reasonOf(code)
 }
 
 func reasonOf(c wire.Code) uint16 {
@@ -153,6 +153,26 @@ func (w *write) resolve(s *slot, to slotState, reason uint16) {
 		w.mu.Unlock()
 		return
 	}
+	w.settle(s, to, reason)
+}
+
+// resolveTold is resolve by what somebody else tells of a replica: it counts
+// only as long as that one is to be reached through another. One that has been
+// asked itself answers itself.
+func (w *write) resolveTold(s *slot, to slotState, reason uint16) {
+	w.mu.Lock()
+	if s.state != waiting || !w.behind(s) {
+		w.mu.Unlock()
+		return
+	}
+	w.settle(s, to, reason)
+}
+
+// behind tells whether a replica gets the write from another one. mu is held.
+func (w *write) behind(s *slot) bool { return s.via >= 0 && &w.slots[s.via] != s }
+
+// settle is resolve with mu held, which it unlocks.
+func (w *write) settle(s *slot, to slotState, reason uint16) {
 	s.state, s.reason = to, reason
 	hint := to != acked && s.node != 0 && w.done != nil
 	if s.group >= 0 {
@@ -302,11 +322,8 @@ func (w *write) expire(now int64) {
 			return
 		}
 		s := &w.slots[i]
-		behind := s.via >= 0 && s.via != i
 		w.mu.Unlock()
-		if behind {
-			w.resolve(s, lost, native.ReasonTimeout)
-		}
+		w.resolveTold(s, lost, native.ReasonTimeout)
 	}
 }
 
