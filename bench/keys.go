@@ -3,6 +3,7 @@ package bench
 import (
 	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 )
 
 // mix is a bijection of 64 bits that makes keys look random (the finalizer of
@@ -21,16 +22,21 @@ func rowKey(dst []byte, seed uint64, i int64) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(i))
 }
 
-// value returns the bytes of a column of row i, in dst, which must have the
-// capacity of ValueSize. The first half looks random, the second repeats it, so
-// that data compresses to about half.
-func (c *Config) value(dst []byte, i int64, column int) []byte {
-	x := mix(uint64(i)*31 + uint64(column) + c.Seed<<32)
-	size := c.ValueSize
-	if span := uint64(c.ValueSize - c.ValueSizeMin); span > 0 {
-		size = c.ValueSizeMin + int(mix(x)%(span+1))
+// size is the length of the value that x stands for.
+func (d *Data) size(x uint64) int {
+	if span := uint64(d.ValueSize - d.ValueSizeMin); span > 0 {
+		return d.ValueSizeMin + int(mix(x)%(span+1))
 	}
-	dst = dst[:size]
+	return d.ValueSize
+}
+
+// value returns the bytes of a column of row i, in dst if it has room. The
+// first half looks random, the second repeats it, so that data compresses to
+// about half.
+func (d *Data) value(dst []byte, i int64, column int) []byte {
+	x := mix(uint64(i)*31 + uint64(column) + d.Seed<<32)
+	size := d.size(x)
+	dst = slices.Grow(dst[:0], size)[:size]
 	half := (len(dst) + 1) / 2
 	for at := range dst[:half] {
 		if at%8 == 0 {
@@ -44,17 +50,22 @@ func (c *Config) value(dst []byte, i int64, column int) []byte {
 
 // picker chooses rows.
 type picker struct {
-	r      *rand.Rand
-	zipf   *rand.Zipf
-	kind   string
-	rows   int64
-	newest func() int64 // rows written so far, for latest
+	rand      *rand.Rand
+	kind      string
+	rows      int64
+	newest    func() int64 // rows written so far, for latest
+	zipf      *zipf        // for latest, over as many as there are
+	scrambled scrambled    // for zipf
 }
 
-func newPicker(c *Config, r *rand.Rand, newest func() int64) *picker {
-	p := &picker{r: r, kind: c.Distribution, rows: c.Rows, newest: newest}
-	if c.Distribution != "uniform" {
-		p.zipf = rand.NewZipf(r, 1.1, 10, uint64(c.Rows-1))
+// newPicker chooses among so many rows; latest goes by newest instead.
+func newPicker(kind string, rows int64, r *rand.Rand, newest func() int64) *picker {
+	p := &picker{rand: r, kind: kind, rows: rows, newest: newest}
+	switch kind {
+	case "zipf":
+		p.scrambled = newScrambled(rows)
+	case "latest":
+		p.zipf = newZipf(1)
 	}
 	return p
 }
@@ -63,11 +74,13 @@ func newPicker(c *Config, r *rand.Rand, newest func() int64) *picker {
 func (p *picker) next() int64 {
 	switch p.kind {
 	case "zipf":
-		// Scattered, so that hot rows are not neighbours.
-		return int64(mix(p.zipf.Uint64()) % uint64(p.rows))
+		return p.scrambled.next(p.rand)
 	case "latest":
 		n := max(p.newest(), 1)
-		return n - 1 - int64(p.zipf.Uint64())%n
+		if n != p.zipf.n {
+			p.zipf.resize(n)
+		}
+		return n - 1 - p.zipf.next(p.rand)
 	}
-	return p.r.Int64N(p.rows)
+	return p.rand.Int64N(p.rows)
 }

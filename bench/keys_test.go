@@ -8,7 +8,7 @@ import (
 )
 
 func TestKeysAndValuesAreFunctions(t *testing.T) {
-	c := Config{Seed: 7, ValueSize: 12, ValueSizeMin: 12}
+	c := Data{Seed: 7, ValueSize: 12, ValueSizeMin: 12}
 	for _, tc := range []struct {
 		what string
 		got  []byte
@@ -33,7 +33,7 @@ func TestKeysAndValuesAreFunctions(t *testing.T) {
 }
 
 func TestValueSizes(t *testing.T) {
-	c := Config{Seed: 1, ValueSize: 20, ValueSizeMin: 11}
+	c := Data{Seed: 1, ValueSize: 20, ValueSizeMin: 11}
 	buf := make([]byte, 20)
 	var counts [21]int
 	for i := range int64(10_000) {
@@ -56,8 +56,7 @@ func TestValueSizes(t *testing.T) {
 func TestDistributions(t *testing.T) {
 	const rows, draws = 1000, 100_000
 	count := func(kind string, newest int64) (counts [rows]int) {
-		c := Config{Distribution: kind, Rows: rows}
-		p := newPicker(&c, rand.New(rand.NewPCG(1, 2)), func() int64 { return newest })
+		p := newPicker(kind, rows, rand.New(rand.NewPCG(1, 2)), func() int64 { return newest })
 		for range draws {
 			counts[p.next()]++ // a row out of range panics
 		}

@@ -2,59 +2,30 @@ package bench
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
-
 	"github.com/ilion-db/ilion/internal/clock"
 )
-
-// maxLatency bounds the histograms, in nanoseconds.
-const maxLatency = int64(time.Minute)
-
-// tally is what one worker counts. It is the worker's own until the worker has
-// ended.
-type tally struct {
-	hist   *hdrhistogram.Histogram // nanoseconds
-	errors map[string]int64        // by kind
-	first  map[string]string       // the first text of each kind
-}
-
-func (t *tally) init() {
-	*t = tally{hist: hdrhistogram.New(1, maxLatency, 3), errors: map[string]int64{}, first: map[string]string{}}
-}
-
-func (t *tally) succeed(took time.Duration) {
-	if t.hist.RecordValue(int64(took)) != nil {
-		t.hist.RecordValue(maxLatency)
-	}
-}
-
-func (t *tally) fail(err error) {
-	kind := errorKind(err)
-	if t.errors[kind] == 0 {
-		t.first[kind] = err.Error()
-	}
-	t.errors[kind]++
-}
 
 // pacer hands out operations, with intended starts in an open loop.
 type pacer struct {
 	clock    clock.Clock
 	start    time.Duration // reading of Clock.Mono at the first operation
+	end      time.Duration // nothing starts from then on; 0 for no such time
 	interval float64       // nanoseconds between starts, 0 in a closed loop
 	limit    int64
 	next     atomic.Int64
 }
 
-func newPacer(c clock.Clock, rate float64, limit int64) *pacer {
+// newPacer hands out so many operations or, with a length, as many as fit.
+func newPacer(c clock.Clock, rate float64, limit int64, length time.Duration) *pacer {
 	p := &pacer{clock: c, start: c.Mono(), limit: limit}
 	if rate > 0 {
 		p.interval = 1e9 / rate
+	}
+	if length > 0 {
+		p.end = p.start + length
 	}
 	return p
 }
@@ -67,66 +38,53 @@ func (p *pacer) take(ctx context.Context) (time.Duration, bool) {
 		return 0, false
 	}
 	if p.interval == 0 {
-		return p.clock.Mono(), true
+		now := p.clock.Mono()
+		return now, !p.over(now)
 	}
 	at := p.start + time.Duration(float64(n)*p.interval)
-	if wait := at - p.clock.Mono(); wait > 0 {
-		select {
-		case <-p.clock.After(wait):
-		case <-ctx.Done():
-			return 0, false
-		}
+	if p.over(at) {
+		return 0, false
 	}
-	return at, true
+	now := p.clock.Mono()
+	if wait := at - now; wait > 0 {
+		return at, p.pause(ctx, wait)
+	}
+	// What is due but has not started by the end never does.
+	return at, !p.over(now)
 }
 
+func (p *pacer) over(at time.Duration) bool { return p.end > 0 && at >= p.end }
+
+// pause waits; false when ctx ends first.
+func (p *pacer) pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-p.clock.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// retryPause is what a worker waits in a closed loop when it reached no node:
+// the next attempt would fail at once too.
+const retryPause = 10 * time.Millisecond
+
 // loop is one worker: it calls do for each operation that it gets.
-func (p *pacer) loop(ctx context.Context, do func(context.Context) error, t *tally, done *atomic.Int64) {
+func (p *pacer) loop(ctx context.Context, do operation, t *tally, done *atomic.Int64) {
 	for {
 		from, ok := p.take(ctx)
 		if !ok {
 			return
 		}
-		err := do(ctx)
+		kind, err := do(ctx)
 		if err != nil && ctx.Err() != nil {
-			return // cut off by the end of the run
+			return // cut off by whoever ended the run
 		}
-		if err != nil {
-			t.fail(err)
-		} else {
-			t.succeed(p.clock.Mono() - from)
+		if err == nil {
+			t.succeed(kind, p.clock.Mono()-from)
+		} else if k := t.fail(err); p.interval == 0 && (k == noNode || k == connection) {
+			p.pause(ctx, retryPause)
 		}
 		done.Add(1)
 	}
-}
-
-// errorKind names an error for the summary.
-func errorKind(err error) string {
-	var request gocql.RequestError
-	switch {
-	case errors.Is(err, ErrWrong):
-		return "wrong answer"
-	case errors.As(err, &request):
-		if name := requestErrors[request.Code()]; name != "" {
-			return name
-		}
-		return fmt.Sprintf("server error 0x%04x", request.Code())
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, gocql.ErrTimeoutNoResponse):
-		return "time-out in the client"
-	}
-	return "connection"
-}
-
-var requestErrors = map[int]string{
-	gocql.ErrCodeServer:        "server error",
-	gocql.ErrCodeUnavailable:   "unavailable",
-	gocql.ErrCodeOverloaded:    "overloaded",
-	gocql.ErrCodeBootstrapping: "bootstrapping",
-	gocql.ErrCodeWriteTimeout:  "write time-out",
-	gocql.ErrCodeReadTimeout:   "read time-out",
-	gocql.ErrCodeWriteFailure:  "write failure",
-	gocql.ErrCodeReadFailure:   "read failure",
-	gocql.ErrCodeSyntax:        "syntax error",
-	gocql.ErrCodeInvalid:       "invalid request",
-	gocql.ErrCodeUnprepared:    "unprepared",
 }

@@ -7,28 +7,39 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/ilion-db/ilion/ring"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write testdata")
 
-// report is a run of two workers with 1000 good requests and 3 errors.
+// report is a run of two workers with 1000 good operations and 3 errors, on
+// two nodes.
 func report() *Report {
-	c := Config{Workload: "mixed", Workers: 2, Rate: 500, Distribution: "zipf"}
+	c := Config{Workload: "mixed", Workers: 2, Rate: 500, Data: Data{Distribution: "zipf"}, Target: Target{Protocol: "cql"}}
 	p := phase{tallies: make([]tally, 2), elapsed: 2 * time.Second}
 	for i := range p.tallies {
 		p.tallies[i].init()
 	}
 	for i := range 1000 {
-		p.tallies[i%2].succeed(time.Duration(i+1) * time.Microsecond)
+		t := &p.tallies[i%2]
+		t.succeed([]kind{readKind, writeKind}[i%4/2], time.Duration(i+1)*time.Microsecond)
+		t.request([]string{"127.0.0.1:9042", "127.0.0.2:9042"}[i%3/2], nil)
 	}
 	p.tallies[0].fail(fmt.Errorf("%w: row 1 is missing", ErrWrong))
 	p.tallies[1].fail(fmt.Errorf("%w: row 2 is missing", ErrWrong))
 	p.tallies[1].fail(errors.New("EOF"))
-	before := usage{cpu: 1, ok: true}
-	after := usage{cpu: 1.5, rss: 60 << 20, peak: 70 << 20, ok: true}
-	return newReport(&c, p, usageBetween(before, after))
+	p.tallies[1].request("127.0.0.2:9042", errors.New("EOF"))
+	p.tallies[0].stale = 4
+	s := servers{pids: []int{1, 2}, nodes: 2}
+	before := []usage{{cpu: 1, ok: true}, {cpu: 3, ok: true}}
+	after := []usage{{cpu: 1.25, rss: 60 << 20, peak: 70 << 20, ok: true}, {cpu: 3.25, rss: 50 << 20, peak: 55 << 20, ok: true}}
+	r := newReport(&c, p, s.between(before, after))
+	r.setLevels(&plan{statements: []text{{cql: "INSERT"}, {cql: "SELECT", columns: 1}}}, levels{read: ring.One, write: ring.Quorum})
+	return r
 }
 
 func golden(t *testing.T, name string, got []byte) {
@@ -72,13 +83,38 @@ func TestTalliesMerge(t *testing.T) {
 	var warm tally
 	warm.init()
 	warm.fail(errors.New("EOF"))
-	warm.succeed(time.Second)
+	warm.succeed(readKind, time.Second)
 	r.addErrors([]tally{warm})
 	if r.Operations != 1000 || r.Errors["connection"] != 2 {
 		t.Errorf("warm-up: %d operations, errors %v; its errors count, its requests do not", r.Operations, r.Errors)
 	}
-	if usageBetween(usage{}, usage{ok: true}) != nil {
-		t.Error("a server that could not be seen has usage")
+}
+
+func TestServersThatAreNotAllSeen(t *testing.T) {
+	s := servers{pids: []int{1, 2}, nodes: 3}
+	seen, gone := usage{cpu: 2, rss: 1 << 20, ok: true}, usage{}
+	if s.between([]usage{gone, seen}, []usage{seen, gone}) != nil {
+		t.Error("servers that were not seen at both moments have usage")
+	}
+	used := s.between([]usage{seen, seen}, []usage{seen, gone})
+	if used == nil || used.Processes != 1 || used.Nodes != 3 {
+		t.Fatalf("%+v", used)
+	}
+	used.CPUSeconds = 2
+	p := phase{tallies: make([]tally, 1), elapsed: time.Second}
+	p.tallies[0].init()
+	p.tallies[0].succeed(readKind, time.Millisecond)
+	r := newReport(&Config{}, p, used)
+	if r.Servers.PerCPUSecond != 0 {
+		t.Error("operations of all nodes are divided by the CPU time of some")
+	}
+	var b strings.Builder
+	r.Servers.writeText(&b)
+	if want := "1 of 3 servers: 2.00 s of CPU, 1 MiB resident, 0 MiB at most\n"; b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+	if r.Kinds != nil {
+		t.Errorf("one kind of operation is told apart: %v", r.Kinds)
 	}
 }
 

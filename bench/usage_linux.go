@@ -1,19 +1,15 @@
 package bench
 
 import (
+	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
-
-// usage is what a process has used.
-type usage struct {
-	cpu       float64 // seconds, user and system
-	rss, peak int64   // bytes
-	ok        bool
-}
 
 // clockTicks is the kernel's USER_HZ, 100 on every Linux that Go runs on.
 const clockTicks = 100
@@ -54,41 +50,86 @@ func measure(pid int) (u usage) {
 	return u
 }
 
-// listenerOf is the one process that listens on a TCP port; 0 when there is
-// none, several, or this process may not see it.
-func listenerOf(port int) int {
-	inodes := map[string]bool{}
-	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(text)) {
-			// 1 is the local address, 3 the state, in which 0A is listening, 9 the inode.
-			f := strings.Fields(line)
-			if len(f) > 9 && f[3] == "0A" && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
-				inodes["socket:["+f[9]+"]"] = true
+// listeners are the processes that listen at some of the addresses, each
+// once, with how many of the addresses have none that this process may see. One
+// that listens on every address of the machine is found for those of loopback.
+func listeners(addresses []netip.AddrPort) (pids []int, unseen int) {
+	inodes := map[netip.AddrPort]string{}
+	readListeners("/proc/net/tcp", inodes)
+	readListeners("/proc/net/tcp6", inodes)
+	owners := socketOwners(inodes)
+	for _, a := range addresses {
+		inode := inodes[a]
+		for _, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+			if inode == "" && a.Addr().IsLoopback() {
+				inode = inodes[netip.AddrPortFrom(any, a.Port())]
 			}
 		}
+		pid := owners[inode]
+		if pid == 0 {
+			unseen++
+		} else if !slices.Contains(pids, pid) {
+			pids = append(pids, pid)
+		}
 	}
-	if len(inodes) == 0 {
-		return 0
-	}
-	files, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	return pids, unseen
+}
+
+// readListeners adds the inodes of listening sockets that a table of the
+// kernel has.
+func readListeners(table string, inodes map[netip.AddrPort]string) {
+	text, err := os.ReadFile(table)
 	if err != nil {
-		return 0
+		return
 	}
-	found := 0
-	for _, f := range files {
-		target, err := os.Readlink(f)
-		if err != nil || !inodes[target] {
+	for line := range strings.Lines(string(text)) {
+		// 1 is the local address, 3 the state, in which 0A is listening, 9 the inode.
+		f := strings.Fields(line)
+		if len(f) < 10 || f[3] != "0A" {
 			continue
 		}
-		pid, err := strconv.Atoi(strings.Split(f, "/")[2])
-		if err != nil || found != 0 && pid != found {
-			return 0
+		if a, ok := parseAddress(f[1]); ok {
+			inodes[a] = f[9]
 		}
-		found = pid
 	}
-	return found
+}
+
+// parseAddress reads an address as the kernel writes it: words of 32 bits in
+// the machine's order, which is little-endian here, and the port, all in hex.
+func parseAddress(s string) (a netip.AddrPort, ok bool) {
+	words, port, _ := strings.Cut(s, ":")
+	b, err := hex.DecodeString(words)
+	n, err2 := strconv.ParseUint(port, 16, 16)
+	if err != nil || err2 != nil || len(b) != 4 && len(b) != 16 {
+		return a, false
+	}
+	for i := 0; i < len(b); i += 4 {
+		slices.Reverse(b[i : i+4])
+	}
+	ip, _ := netip.AddrFromSlice(b)
+	return netip.AddrPortFrom(ip.Unmap(), uint16(n)), true
+}
+
+// socketOwners are the processes that have sockets of these inodes open, as
+// far as this one may see.
+func socketOwners(inodes map[netip.AddrPort]string) map[string]int {
+	wanted := map[string]string{}
+	for _, inode := range inodes {
+		wanted["socket:["+inode+"]"] = inode
+	}
+	owners := map[string]int{}
+	files, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	if err != nil {
+		return owners
+	}
+	for _, f := range files {
+		target, err := os.Readlink(f)
+		if err != nil || wanted[target] == "" {
+			continue
+		}
+		if pid, err := strconv.Atoi(strings.Split(f, "/")[2]); err == nil {
+			owners[wanted[target]] = pid
+		}
+	}
+	return owners
 }

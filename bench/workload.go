@@ -1,210 +1,145 @@
 package bench
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"sync/atomic"
-	"time"
-
-	gocql "github.com/apache/cassandra-gocql-driver/v2"
 )
 
 // ErrWrong is wrapped by the errors of a read that did not give what was
 // written.
 var ErrWrong = errors.New("wrong answer")
 
-// run is the state that workers share.
-type run struct {
-	cfg     Config
-	session *gocql.Session
-	next    atomic.Int64 // the next row to write
-	insert  string
-	read    string
+// kind is a sort of operation, whose latencies are told apart.
+type kind uint8
+
+const (
+	readKind kind = iota
+	writeKind
+	insertKind
+	updateKind
+	scanKind
+	readModifyWriteKind
+	kinds
+)
+
+var kindNames = [kinds]string{"read", "write", "insert", "update", "scan", "read-modify-write"}
+
+// operation is one step of a worker; it calls the worker's statements.
+type operation func(context.Context) (kind, error)
+
+// plan is what a workload needs and does.
+type plan struct {
+	table      string // that it makes if it is not there
+	statements []text // by the numbers that the workload's workers know
+	worker     func(*worker) operation
+	// loader writes the next of so many rows of the table, and loaded tells
+	// whether they are there. Without it, rows that are read must be there.
+	loader func(*worker) operation
+	loaded func(context.Context, *worker) (bool, error)
+	rows   int64
 }
 
-// worker sends requests, one at a time.
+// text is a statement to be prepared, or nothing.
+type text struct {
+	cql     string
+	columns int // that it selects, 0 for a write
+}
+
+// requests tells which kinds of requests there are.
+func (p *plan) requests() (reads, writes bool) {
+	for _, s := range p.statements {
+		reads = reads || s.cql != "" && s.columns > 0
+		writes = writes || s.cql != "" && s.columns == 0
+	}
+	return reads, writes
+}
+
+// planOf wants defaults to be set.
+func planOf(c *Config) plan {
+	switch {
+	case c.Workload == "scan":
+		return widePlan(c)
+	case c.Workload == "timeseries":
+		return seriesPlan(c)
+	case strings.HasPrefix(c.Workload, "ycsb"):
+		return ycsbPlan(c)
+	}
+	return kvPlan(c)
+}
+
+// columnList is the names of n columns, "c0, c1", behind some first ones.
+func columnList(prefix string, n int, first ...string) string {
+	for i := range n {
+		first = append(first, fmt.Sprintf("%s%d", prefix, i))
+	}
+	return strings.Join(first, ", ")
+}
+
+// insertInto is an INSERT of all the columns of a list.
+func insertInto(keyspace, table, columns string) string {
+	marks := strings.Repeat(", ?", strings.Count(columns, ",")+1)[2:]
+	return fmt.Sprintf("INSERT INTO %s.%s (%s) VALUES (%s)", keyspace, table, columns, marks)
+}
+
+// typed declares all columns of a list to be of one type.
+func typed(columns, kind string) string {
+	return strings.ReplaceAll(columns, ",", " "+kind+",") + " " + kind
+}
+
+// worker makes operations, one at a time, with buffers of its own.
 type worker struct {
 	*run
-	rand *rand.Rand
-	pick *picker
-	args []any
-	key  []byte
-	want []byte
-	vals [][]byte
-	dest []any
+	rand   *rand.Rand
+	tally  *tally
+	calls  []call // by the numbers of plan.statements
+	key    []byte
+	cells  [][]byte // values of a row's columns
+	want   []byte   // the value that a column should have
+	values [][]byte // of the request
 }
 
-func (r *run) newWorker(i int) *worker {
-	src := rand.New(rand.NewPCG(r.cfg.Seed, uint64(i)))
-	w := &worker{run: r, rand: src, pick: newPicker(&r.cfg, src, r.next.Load)}
-	w.want = make([]byte, r.cfg.ValueSize)
-	w.vals = make([][]byte, r.cfg.Columns)
-	for i := range w.vals {
-		w.vals[i] = make([]byte, r.cfg.ValueSize)
-		w.dest = append(w.dest, &w.vals[i])
+// newWorker makes the i-th worker of a phase; its choices follow from both
+// numbers and the seed.
+func (r *run) newWorker(phase, i int, t *tally) *worker {
+	w := &worker{
+		run: r, tally: t, cells: make([][]byte, r.cfg.Data.Columns),
+		rand: rand.New(rand.NewPCG(r.cfg.Data.Seed, uint64(phase)<<32|uint64(i))),
+	}
+	for _, s := range r.statements {
+		var c call
+		if s != nil {
+			c = s.call()
+		}
+		w.calls = append(w.calls, c)
 	}
 	return w
 }
 
-// prepare makes the schema and the texts of the statements.
-func (r *run) prepare(ctx context.Context) error {
-	var cols, marks []string
-	for i := range r.cfg.Columns {
-		cols = append(cols, fmt.Sprintf("c%d", i))
-		marks = append(marks, "?")
-	}
-	typed := strings.Join(cols, " blob, ") + " blob"
-	list, binds := strings.Join(cols, ", "), strings.Join(marks, ", ")
-	ks := r.cfg.Keyspace
-	ddl := []string{
-		"CREATE KEYSPACE IF NOT EXISTS " + ks + " WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
-		"CREATE TABLE IF NOT EXISTS " + ks + ".kv (key blob PRIMARY KEY, " + typed + ")",
-		"CREATE TABLE IF NOT EXISTS " + ks + ".wide (key bigint, ck bigint, " + typed + ", PRIMARY KEY (key, ck))",
-		"CREATE TABLE IF NOT EXISTS " + ks + ".series (key bigint, at timestamp, " + typed + ", PRIMARY KEY (key, at)) WITH CLUSTERING ORDER BY (at DESC)",
-	}
-	for _, q := range ddl {
-		if err := r.session.Query(q).ExecContext(ctx); err != nil {
-			return fmt.Errorf("bench: %w", err)
-		}
-	}
-	switch r.cfg.Workload {
-	case "scan":
-		r.insert = fmt.Sprintf("INSERT INTO %s.wide (key, ck, %s) VALUES (?, ?, %s)", ks, list, binds)
-		r.read = fmt.Sprintf("SELECT ck, %s FROM %s.wide WHERE key = ? AND ck >= ? LIMIT 100", list, ks)
-		return r.loadWide(ctx)
-	case "timeseries":
-		r.insert = fmt.Sprintf("INSERT INTO %s.series (key, at, %s) VALUES (?, ?, %s)", ks, list, binds)
-	default:
-		r.insert = fmt.Sprintf("INSERT INTO %s.kv (key, %s) VALUES (?, %s)", ks, list, binds)
-		r.read = fmt.Sprintf("SELECT %s FROM %s.kv WHERE key = ?", list, ks)
-	}
-	if r.cfg.Workload == "mixed" || r.cfg.Workload == "read" {
-		r.next.Store(r.cfg.Rows)
-	}
-	return nil
+// send runs a statement with w.values.
+func (w *worker) send(ctx context.Context, statement int, into rows) error {
+	node, err := w.calls[statement].run(ctx, w.values, into)
+	w.tally.request(node, err)
+	return err
 }
 
-// do makes one request.
-func (w *worker) do(ctx context.Context) error {
-	switch w.cfg.Workload {
-	case "write":
-		return w.write(ctx, (w.next.Add(1)-1)%w.cfg.Rows)
-	case "read":
-		return w.check(ctx, w.pick.next())
-	case "mixed":
-		if w.rand.Uint64()&1 == 0 {
-			return w.check(ctx, w.pick.next())
-		}
-		return w.write(ctx, w.pick.next())
-	case "verify":
-		return w.check(ctx, (w.next.Add(1)-1)%w.cfg.Rows)
-	case "scan":
-		return w.scan(ctx)
-	}
-	return w.reading(ctx, w.next.Add(1)-1)
-}
-
-func (w *worker) values(i int64) {
-	for c := range w.vals {
-		w.args = append(w.args, w.cfg.value(make([]byte, w.cfg.ValueSize), i, c))
+// bind sets the values of the request: the key's and those of row i's columns.
+func (w *worker) bind(i int64, key ...[]byte) {
+	w.values = append(w.values[:0], key...)
+	for c := range w.cells {
+		w.cells[c] = w.cfg.Data.value(w.cells[c], i, c)
+		w.values = append(w.values, w.cells[c])
 	}
 }
 
-func (w *worker) write(ctx context.Context, i int64) error {
-	w.args = append(w.args[:0], rowKey(make([]byte, 0, 16), w.cfg.Seed, i))
-	w.values(i)
-	return w.session.Query(w.insert, w.args...).ExecContext(ctx)
-}
-
-func (w *worker) check(ctx context.Context, i int64) error {
-	w.key = rowKey(w.key, w.cfg.Seed, i)
-	err := w.session.Query(w.read, w.key).ScanContext(ctx, w.dest...)
-	if errors.Is(err, gocql.ErrNotFound) {
-		return fmt.Errorf("%w: row %d is missing", ErrWrong, i)
-	}
-	if err != nil {
-		return err
-	}
-	return w.compare(i)
-}
-
-func (w *worker) compare(i int64) error {
-	for c, v := range w.vals {
-		if !bytes.Equal(v, w.cfg.value(w.want, i, c)) {
+// compare wants columns to be those of row i.
+func (w *worker) compare(i int64, columns [][]byte) error {
+	for c, v := range columns {
+		w.want = w.cfg.Data.value(w.want, i, c)
+		if string(v) != string(w.want) {
 			return fmt.Errorf("%w: column %d of row %d", ErrWrong, c, i)
-		}
-	}
-	return nil
-}
-
-// reading writes the n-th reading of the series, one series after the other.
-func (w *worker) reading(ctx context.Context, n int64) error {
-	series := max(w.cfg.Rows/w.cfg.RowsPer, 1)
-	at := time.UnixMilli(1_700_000_000_000 + n/series*1000)
-	w.args = append(w.args[:0], n%series, at)
-	w.values(n)
-	return w.session.Query(w.insert, w.args...).ExecContext(ctx)
-}
-
-// scan reads up to 100 rows from a random place and insists on each.
-func (w *worker) scan(ctx context.Context) error {
-	parts := max(w.cfg.Rows/w.cfg.RowsPer, 1)
-	part, from := w.rand.Int64N(parts), w.rand.Int64N(w.cfg.RowsPer)
-	iter := w.session.Query(w.read, part, from).IterContext(ctx)
-	var ck int64
-	dest := append([]any{&ck}, w.dest...)
-	want := from
-	for iter.Scan(dest...) {
-		if ck != want {
-			iter.Close()
-			return fmt.Errorf("%w: row %d instead of %d of partition %d", ErrWrong, ck, want, part)
-		}
-		if err := w.compare(part*w.cfg.RowsPer + ck); err != nil {
-			iter.Close()
-			return err
-		}
-		want++
-	}
-	if err := iter.Close(); err != nil {
-		return err
-	}
-	if end := min(from+100, w.cfg.RowsPer); want != end {
-		return fmt.Errorf("%w: %d rows instead of %d of partition %d", ErrWrong, want-from, end-from, part)
-	}
-	return nil
-}
-
-// loadWide fills the table that scan reads, unless it is there.
-func (r *run) loadWide(ctx context.Context) error {
-	parts := max(r.cfg.Rows/r.cfg.RowsPer, 1)
-	w := r.newWorker(0)
-	var n int64
-	err := r.session.Query("SELECT count(*) FROM "+r.cfg.Keyspace+".wide WHERE key = ?", parts-1).ScanContext(ctx, &n)
-	if err == nil && n == r.cfg.RowsPer {
-		return nil
-	}
-	if r.cfg.Progress != nil {
-		defer fmt.Fprintln(r.cfg.Progress)
-	}
-	const group = 50
-	for p := range parts {
-		for ck := int64(0); ck < r.cfg.RowsPer; ck += group {
-			b := r.session.Batch(gocql.UnloggedBatch)
-			for i := ck; i < min(ck+group, r.cfg.RowsPer); i++ {
-				w.args = append(make([]any, 0, r.cfg.Columns+2), p, i)
-				w.values(p*r.cfg.RowsPer + i)
-				b.Query(r.insert, w.args...)
-			}
-			if err := b.ExecContext(ctx); err != nil {
-				return fmt.Errorf("bench: loading: %w", err)
-			}
-		}
-		if r.cfg.Progress != nil && (p%100 == 99 || p == parts-1) {
-			fmt.Fprintf(r.cfg.Progress, "\rloading %d of %d partitions", p+1, parts)
 		}
 	}
 	return nil

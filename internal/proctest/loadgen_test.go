@@ -38,12 +38,12 @@ func TestLoadGenerator(t *testing.T) {
 			Workload   string             `json:"workload"`
 			Operations int                `json:"operations"`
 			Latency    map[string]float64 `json:"latency_us"`
-			Server     *struct{}          `json:"server"`
+			Servers    *struct{}          `json:"servers"`
 		}
 		if err := json.Unmarshal([]byte(out), &report); err != nil || failed {
 			t.Fatalf("%s: %v, failed: %v\n%s%s", w, err, failed, out, errs)
 		}
-		if report.Workload != w || report.Operations != rows || report.Latency["max"] <= 0 || report.Server == nil {
+		if report.Workload != w || report.Operations != rows || report.Latency["max"] <= 0 || report.Servers == nil {
 			t.Errorf("%s: %s", w, out)
 		}
 		if errs != "" {
@@ -86,7 +86,7 @@ func TestLoadGenerator(t *testing.T) {
 	if !failed || !strings.Contains(out, "2 x wrong answer") || !strings.Contains(out, "1998 operations") {
 		t.Errorf("verify has not found two bad rows: failed %v\n%s%s", failed, out, errs)
 	}
-	if errs != "ilion: 2 requests failed\n" {
+	if errs != "ilion: 2 operations failed\n" {
 		t.Errorf("stderr: %q", errs)
 	}
 }

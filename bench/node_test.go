@@ -1,0 +1,190 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/config"
+	"github.com/ilion-db/ilion/internal/node"
+	"github.com/ilion-db/ilion/internal/rand"
+	"github.com/ilion-db/ilion/internal/transport"
+	"github.com/ilion-db/ilion/internal/vfs"
+)
+
+// patience is far above what anything here takes; CI machines stall.
+const patience = 2 * time.Minute
+
+// listening remembers where its user listens: for CQL, HTTP and other nodes.
+type listening struct {
+	transport.Transport
+	mu sync.Mutex // protects what follows
+	at []string
+}
+
+func (l *listening) Listen(address string) (net.Listener, error) {
+	ln, err := l.Transport.Listen(address)
+	if err == nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.at = append(l.at, ln.Addr().String())
+	}
+	return ln, err
+}
+
+// server is a node of this process, with its data in memory.
+type server struct {
+	*node.Node
+	cql, internode string
+	once           sync.Once
+}
+
+// startServer starts the i-th node, which joins the one at an address, if it
+// is not "".
+func startServer(t *testing.T, i int, join string) *server {
+	t.Helper()
+	c := config.Default()
+	c.DataDir, c.ListenAddress = "/data", fmt.Sprintf("127.0.0.%d", i+1)
+	c.NativePort, c.HTTPPort, c.InternodePort = 0, 0, 0
+	c.Memory, c.CommitlogSegment = config.MinMemory, 1<<20
+	c.RequestTimeout, c.ReadTimeout, c.RangeTimeout, c.WriteTimeout = patience, patience, patience, patience
+	if join != "" {
+		c.Join = []string{join}
+	}
+	l := &listening{Transport: transport.TCP}
+	n, err := node.New(t.Context(), node.Options{
+		Config: c, Version: "test", Clock: clock.Real, FS: vfs.NewMem(), Rand: rand.NewSecure(), Transport: l, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{Node: n, cql: l.at[0], internode: l.at[2]}
+	t.Cleanup(s.stop)
+	return s
+}
+
+func (s *server) stop() {
+	s.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		s.Close(ctx)
+	})
+}
+
+// small is a run of few operations.
+func small(workload string, hosts ...string) Config {
+	return Config{
+		Workload: workload, Workers: 4, Operations: 200,
+		Data:   Data{Rows: 120, PartitionRows: 40},
+		Target: Target{Hosts: hosts, Connections: 1},
+	}
+}
+
+func TestEveryWorkload(t *testing.T) {
+	s := startServer(t, 0, "")
+	for _, w := range append([]string{"write"}, Workloads...) {
+		c := small(w, s.cql)
+		c.Data.ValueSizeMin, c.Data.ValueSize = 3, 30
+		r, err := Run(t.Context(), c)
+		if err != nil {
+			t.Fatalf("%s: %v", w, err)
+		}
+		want := int64(200)
+		if w == "verify" || w == "ycsb-load" {
+			want = 120
+		}
+		if r.Operations != want || r.Failed() != 0 || r.Stale != 0 {
+			t.Errorf("%s: %d operations, want %d; %d stale, errors %v", w, r.Operations, want, r.Stale, r.FirstErrors)
+		}
+		if n := r.Nodes[s.cql]; len(r.Nodes) != 1 || n.Requests < want || n.Errors != 0 {
+			t.Errorf("%s: requests by node %v", w, r.Nodes)
+		}
+	}
+}
+
+func TestOpenLoopWithWarmup(t *testing.T) {
+	s := startServer(t, 0, "")
+	c := small("ycsb-d", s.cql)
+	var progress bytes.Buffer
+	c.Rate, c.Warmup, c.Duration, c.Progress = 500, 20*time.Millisecond, 100*time.Millisecond, &progress
+	r, err := Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// How many of the 50 that are due start in time depends on the machine.
+	if r.Failed() != 0 || r.Operations > 50 || r.Rate != 500 {
+		t.Errorf("%d operations, errors %v", r.Operations, r.FirstErrors)
+	}
+}
+
+func TestWrongRowsAreFound(t *testing.T) {
+	s := startServer(t, 0, "")
+	for _, w := range []string{"write", "ycsb-load"} {
+		if _, err := Run(t.Context(), small(w, s.cql)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := small("verify", s.cql)
+	c.Data.Rows = 125
+	r, err := Run(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Operations != 120 || r.Errors[wrongAnswer] != 5 || !strings.Contains(r.FirstErrors[wrongAnswer], "missing") {
+		t.Errorf("verify of rows that were not written: %d operations, %v", r.Operations, r.FirstErrors)
+	}
+	c = small("ycsb-c", s.cql)
+	c.Data.Seed = 2
+	if _, err = Run(t.Context(), c); !errors.Is(err, ErrWrong) || !strings.Contains(err.Error(), "the table has other rows") {
+		t.Errorf("rows of another seed: %v", err)
+	}
+	c = small("write", s.cql)
+	c.Data.Columns = 6
+	if _, err = Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "c5") {
+		t.Errorf("more columns than the table has: %v", err)
+	}
+	c = small("write", s.cql)
+	c.Target.Replication = "2"
+	if _, err = Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "is there already with replication = {'class': 'SimpleStrategy', 'replication_factor': 1}") {
+		t.Errorf("another replication than the keyspace has: %v", err)
+	}
+	c = small("write", s.cql)
+	c.Target.LocalDC = "mars"
+	if _, err = Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), `no node is in the data centre "mars", there are datacenter1`) {
+		t.Errorf("an unknown data centre: %v", err)
+	}
+}
+
+func TestOneOfThreeNodesIsDead(t *testing.T) {
+	first := startServer(t, 0, "")
+	second, third := startServer(t, 1, first.internode), startServer(t, 2, first.internode)
+	hosts := []string{third.cql, first.cql, second.cql}
+	run := func(workload, level string) *Report {
+		t.Helper()
+		c := small(workload, hosts...)
+		c.Target.Replication, c.Target.Consistency = "3", level
+		r, err := Run(t.Context(), c)
+		if err != nil {
+			t.Fatalf("%s at %s: %v", workload, level, err)
+		}
+		return r
+	}
+	if r := run("write", "ALL"); r.Operations != 200 || r.Failed() != 0 || len(r.Nodes) != 3 {
+		t.Errorf("three nodes: %d operations, errors %v, by node %v", r.Operations, r.FirstErrors, r.Nodes)
+	}
+	third.stop()
+	if r := run("verify", "QUORUM"); r.Operations+r.Failed() != 120 || r.Errors[wrongAnswer] != 0 || r.Nodes[third.cql].Requests != 0 {
+		t.Errorf("two nodes: %d operations, errors %v, by node %v", r.Operations, r.FirstErrors, r.Nodes)
+	}
+	if r := run("write", "ALL"); r.Operations != 0 || r.Failed() != 200 || r.Errors[wrongAnswer] != 0 || len(r.Nodes) != 2 {
+		t.Errorf("two of three nodes at ALL: %d operations, errors %v, by node %v", r.Operations, r.Errors, r.Nodes)
+	}
+}
