@@ -70,6 +70,13 @@ func (o *ExecuteOptions) read(r *encoding.Reader) {
 	}
 }
 
+const (
+	// maxValues bounds the values of a statement, as CQL does.
+	maxValues = 1<<16 - 1
+	// maxBatchValues bounds those of a batch.
+	maxBatchValues = 1 << 20
+)
+
 // Lengths that are none.
 const (
 	valueNull  = -1
@@ -91,7 +98,7 @@ func AppendValue(dst []byte, v native.Value) []byte {
 // readValues reads a count and that many values, which alias the input.
 func readValues(r *encoding.Reader, values []native.Value) []native.Value {
 	n := r.Uvarint()
-	if n > uint64(r.Len())/4 {
+	if n > maxValues || n > uint64(r.Len())/4 {
 		r.Fail(encoding.ErrShort)
 		return values
 	}
@@ -264,7 +271,9 @@ func (b *Batch) Decode(p []byte) error {
 			break
 		}
 		at := len(b.values)
-		b.values = readValues(&r, b.values)
+		if b.values = readValues(&r, b.values); len(b.values) > maxBatchValues {
+			r.Fail(corrupt("batch", "more than %d values", maxBatchValues))
+		}
 		b.Entries = append(b.Entries, BatchEntry{Statement: int(n), Values: b.values[at:len(b.values):len(b.values)]})
 	}
 	return finish(&r, "batch")

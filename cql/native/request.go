@@ -107,15 +107,27 @@ func (b *Batch) Values(i int) []Value {
 	return b.Params.Values[s.from:s.to:s.to]
 }
 
-// Decode fills b from a body without prefix.
-func (b *Batch) Decode(body []byte, version uint8) (err error) {
+// Start makes b an empty batch, for Add.
+func (b *Batch) Start(t BatchType) {
 	b.Params.Reset()
 	clear(b.Statements)
 	if b.Statements = b.Statements[:0]; cap(b.Statements) > keepValues {
 		b.Statements = nil
 	}
+	b.Type = t
+}
+
+// Add adds the execution of a prepared statement.
+func (b *Batch) Add(id [16]byte, values []Value) {
+	from := len(b.Params.Values)
+	b.Params.Values = append(b.Params.Values, values...)
+	b.Statements = append(b.Statements, BatchStatement{ID: id, Prepared: true, from: from, to: len(b.Params.Values)})
+}
+
+// Decode fills b from a body without prefix.
+func (b *Batch) Decode(body []byte, version uint8) (err error) {
 	r := reader{b: body}
-	b.Type = BatchType(r.u8())
+	b.Start(BatchType(r.u8()))
 	if b.Type > BatchCounter {
 		return Protocol("Invalid batch type %d", b.Type)
 	}

@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"engine", "cluster", "cql/exec", "cql/value"},
 	{"wire/client", "cluster/single", "cluster/clustertest", "cluster/coordinator", "cluster/replicaread"},
 	{"internal/session", "internal/admin", "internal/virtual"},
-	{"internal/query"},
+	{"internal/query", "internal/wireserver"},
 	{"internal/node", "internal/shell", "internal/demo", "bench"},
 	{"cmd/ilion", "."},
 	{"internal/lint", "internal/clienttest", "internal/proctest", "internal/conformance",
@@ -38,7 +38,7 @@ var onlyBy = map[string][]string{
 	// Sessions see a Cluster, never what fills it.
 	"cluster/single":      {"internal/node", "."},
 	"cluster/coordinator": {"internal/node"},
-	"internal/session":    {"internal/query", "internal/node"},
+	"internal/session":    {"internal/query", "internal/wireserver", "internal/node"},
 	"internal/node":       {"cmd/ilion", "."},
 }
 

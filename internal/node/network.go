@@ -17,6 +17,7 @@ import (
 	"github.com/ilion-db/ilion/cluster/metadata"
 	"github.com/ilion-db/ilion/cluster/peers"
 	"github.com/ilion-db/ilion/cluster/replicaread"
+	"github.com/ilion-db/ilion/internal/wireserver"
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
 )
@@ -37,6 +38,9 @@ type network struct {
 	reader   *replicaread.Reader
 	cluster  *coordinator.Cluster
 	gossip   atomic.Pointer[gossip.Gossip]
+	clients  *wireserver.Server
+	// clientHandlers are those of clients, once they can be served.
+	clientHandlers atomic.Pointer[map[wire.Op]rpc.Handler]
 
 	// self is what hellos say of this node.
 	self atomic.Pointer[metadata.Identity]
@@ -98,21 +102,25 @@ func (n *network) openEndpoint() (err error) {
 		}
 	}
 	write := data(func(r *rpc.Request) { n.cluster.Serve(r) })
+	handlers := map[wire.Op]rpc.Handler{
+		wire.OpPing:  func(r *rpc.Request) { r.Reply() },
+		wire.OpRaft:  n.serveRaft,
+		wire.OpPull:  control(n.servePull),
+		wire.OpInfo:  n.serveInfo,
+		wire.OpApply: write, wire.OpForward: write, wire.OpHint: write,
+		wire.OpBatchStore: write, wire.OpBatchDone: write, wire.OpApplied: write,
+		wire.OpPropose: control(n.servePropose),
+		wire.OpRead:    data(func(r *rpc.Request) { n.reader.Serve(r) }),
+	}
+	for _, op := range clientOps {
+		handlers[op] = n.serveClient
+	}
 	n.endpoint, err = rpc.New(rpc.Config{
 		Clock: n.opts.Clock, Transport: n.opts.Transport, Rand: n.opts.Rand.Split(), Log: n.Node.log, Metrics: n.metrics,
 		Hello: n.hello, Check: n.check, Key: n.key, OnHello: n.heard,
-		OnDown: func(host [16]byte) { n.peerChanged(host) },
-		OnUp:   func(host [16]byte) { n.peerChanged(host) },
-		Handlers: map[wire.Op]rpc.Handler{
-			wire.OpPing:  func(r *rpc.Request) { r.Reply() },
-			wire.OpRaft:  n.serveRaft,
-			wire.OpPull:  control(n.servePull),
-			wire.OpInfo:  n.serveInfo,
-			wire.OpApply: write, wire.OpForward: write, wire.OpHint: write,
-			wire.OpBatchStore: write, wire.OpBatchDone: write, wire.OpApplied: write,
-			wire.OpPropose: control(n.servePropose),
-			wire.OpRead:    data(func(r *rpc.Request) { n.reader.Serve(r) }),
-		},
+		OnDown:   func(host [16]byte) { n.peerChanged(host) },
+		OnUp:     func(host [16]byte) { n.peerChanged(host) },
+		Handlers: handlers,
 		OnPacket: func(b []byte, from string) {
 			if n.up.Load() {
 				n.gossip.Load().Packet(b, from)

@@ -190,6 +190,11 @@ func (n *Node) Close(ctx context.Context) error {
 			n.log.Warn("connections were cut off", "error", err)
 		}
 	}
+	if n.network != nil && n.network.clients != nil {
+		if err := n.network.clients.Drain(ctx); err != nil {
+			n.log.Warn("clients of the wire protocol were cut off", "error", err)
+		}
+	}
 	n.end()
 	n.keeper.Wait()
 	return n.close(ctx)
@@ -211,6 +216,9 @@ func (n *Node) close(ctx context.Context) error {
 		note("cql", n.session.Close())
 	} else if n.cqlListener != nil {
 		n.cqlListener.Close()
+	}
+	if n.network != nil && n.network.clients != nil {
+		n.network.clients.Close()
 	}
 	if n.query != nil {
 		note("statements", n.query.Close())

@@ -94,13 +94,14 @@ func (n *Node) serve(ctx context.Context) error {
 	n.registerMetrics()
 	n.network.registerRing()
 	inFlight := n.budget.Share(mem.InFlight).Limit()
+	workers := int(min(max(inFlight/workerBytes, minWorkers), maxWorkers))
 	var err error
 	n.session, err = session.New(session.Config{
 		RequestTimeout:     n.opts.Config.RequestTimeout,
 		MaxConnections:     maxConnections(n.budget),
 		TotalInFlightBytes: inFlight / 2,
 		QueueBytes:         inFlight / 4,
-		Workers:            int(min(max(inFlight/workerBytes, minWorkers), maxWorkers)),
+		Workers:            workers,
 		MaxUnsent:          min(maxUnsent, n.opts.Config.Memory/unsentShare),
 		TotalUnsent:        n.opts.Config.Memory / unsentShare,
 		Clock:              n.opts.Clock,
@@ -108,6 +109,9 @@ func (n *Node) serve(ctx context.Context) error {
 		Log:                n.log,
 	}, n.query)
 	if err != nil {
+		return err
+	}
+	if err := n.network.openClients(workers); err != nil {
 		return err
 	}
 	n.query.OnEvent(n.session.Push)

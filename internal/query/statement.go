@@ -93,6 +93,7 @@ func (p *Processor) refresh(st *statement, snap *schema.Snapshot) (*plan.Plan, e
 // adopt makes pl the statement's plan.
 func (p *Processor) adopt(st *statement, pl *plan.Plan, snap *schema.Snapshot) {
 	next := &session.Prepared{Barrier: pl.Kind == plan.KindUse, Statement: st}
+	next.Reads = pl.Kind == plan.KindSelect || pl.Kind == plan.KindDescribe
 	next.ID, next.Bind, next.PartitionKey, next.Result = st.id, pl.Bind, pl.PartitionKey, pl.Result
 	known, told := st.known, st.restored
 	if st.compiled.Load() != nil {

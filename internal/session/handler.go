@@ -27,6 +27,8 @@ type Prepared struct {
 	// Barrier makes the session execute it when all earlier requests of the
 	// connection are answered and before any later one starts: for USE.
 	Barrier bool
+	// Reads tells that it changes nothing.
+	Reads bool
 	// Statement is the handler's own.
 	Statement any
 }

@@ -28,7 +28,7 @@ const keepBody = 2 << 20
 // The decoded statement and its values alias a frame that stays valid until
 // then. A handler that keeps bytes longer must copy them.
 type Request struct {
-	// Conn is where the request came from.
+	// Conn is where the request came from; nil if from an Origin.
 	Conn *Conn
 	// Opcode says which of the following is filled: Query, Execute or Batch.
 	Opcode native.Opcode
@@ -50,6 +50,7 @@ type Request struct {
 	// State belongs to the handler and stays with the record when it is reused.
 	State any
 
+	origin  Origin
 	prepare native.Prepare
 	stream  int16
 	chunk   *chunk
@@ -68,6 +69,8 @@ type reply struct {
 	body      []byte
 	buffer    *bytebufferpool.ByteBuffer // of body, from bodies, or nil
 	err       error
+	rows      native.RowsHead // of a request of an Origin, with Metadata
+	count     int             // of rows
 	warnings  []string
 	payload   []byte
 	trace     [16]byte
@@ -113,14 +116,18 @@ func (r *Request) recycle() {
 	// The decoded structs are reset when they are filled the next time.
 	r.Conn, r.Prepared, r.Payload, r.chunk, r.next = nil, nil, nil, nil, nil
 	r.cost, r.group = 0, 0
+	r.dropReply()
+	r.settled.Store(false)
+	pool.Put(r)
+}
+
+func (r *Request) dropReply() {
 	if b := r.reply.buffer; b != nil {
 		if b.B = r.reply.body; cap(b.B) <= keepBody {
 			bodies.Put(b)
 		}
 	}
 	r.reply = reply{head: r.reply.head[:0]}
-	r.settled.Store(false)
-	pool.Put(r)
 }
 
 // Params are the parameters of the QUERY, EXECUTE or BATCH.
@@ -139,6 +146,9 @@ func (r *Request) Params() *native.QueryParams {
 func (r *Request) Keyspace() string {
 	if ks := r.Params().Keyspace; ks != nil {
 		return string(ks)
+	}
+	if r.origin != nil {
+		return ""
 	}
 	return r.Conn.Keyspace()
 }
@@ -163,6 +173,10 @@ func (r *Request) RowBuffer() []byte {
 // executed a prepared statement whose result it knows under another id, the
 // columns are sent anew.
 func (r *Request) ReplyRows(h native.RowsHead, body []byte, rows int) {
+	if r.origin != nil {
+		r.reply.kind, r.reply.rows, r.reply.count, r.reply.body = replyBody, h, rows, body
+		return
+	}
 	if r.Version >= native.V5 && r.Opcode == native.OpExecute {
 		id := h.Metadata.ID()
 		h.Changed = string(id[:]) != string(r.Execute.ResultMetadataID)
@@ -175,12 +189,19 @@ func (r *Request) ReplyRows(h native.RowsHead, body []byte, rows int) {
 // ReplyKeyspace answers a USE and changes the connection's keyspace. Only for
 // requests that are executed as a barrier.
 func (r *Request) ReplyKeyspace(keyspace string) {
+	if r.origin != nil {
+		r.Fail(native.Invalid("USE concerns a connection of CQL; name the keyspace in the statement"))
+		return
+	}
 	r.Conn.keyspace.Store(&keyspace)
 	r.setHead(native.AppendSetKeyspace(r.reply.head[:0], keyspace))
 }
 
 // ReplySchemaChange answers a schema statement.
 func (r *Request) ReplySchemaChange(change *native.SchemaChange) {
+	if r.origin != nil {
+		return
+	}
 	r.setHead(native.AppendSchemaChange(r.reply.head[:0], r.Version, change))
 }
 
@@ -209,6 +230,10 @@ func (r *Request) Complete(err error) {
 	if err != nil {
 		r.Fail(err)
 	}
+	if r.origin != nil {
+		r.origin.Completed(r)
+		return
+	}
 	r.Conn.finish(r)
 }
 
@@ -217,6 +242,10 @@ func (r *Request) Complete(err error) {
 // WouldBlock for Execute to be called on a worker. A panic in f closes the
 // connection like one in the handler. The request is gone afterwards.
 func (r *Request) Resume(f func(r *Request) Status) {
+	if r.origin != nil {
+		r.origin.Resumed(r, f)
+		return
+	}
 	c := r.Conn
 	defer func() {
 		if p := recover(); p != nil {

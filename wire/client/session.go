@@ -24,6 +24,7 @@ type Session struct {
 	rand     *rand.Source
 	endpoint *rpc.Endpoint
 	room     room
+	waiters  sync.Pool // *waiter
 
 	topology atomic.Pointer[topology]
 	epoch    atomic.Uint64 // of topology
@@ -61,6 +62,7 @@ func Connect(ctx context.Context, cfg Config) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.waiters.New = func() any { return &waiter{done: make(chan struct{}, 1)} }
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if err := s.discover(ctx); err != nil {
 		s.cancel()

@@ -7,15 +7,13 @@ import (
 	"sync/atomic"
 )
 
-// waiter is the Receiver of a caller that waits. It is pooled, unless its caller
+// waiter is the Receiver of a caller that waits. A session pools them, unless its caller
 // went away before it was told.
 type waiter struct {
 	done chan struct{} // one token
 	rows *Rows
 	err  error
 }
-
-var waiterPool = sync.Pool{New: func() any { return &waiter{done: make(chan struct{}, 1)} }}
 
 // Receive implements Receiver.
 func (w *waiter) Receive(rows *Rows, err error) {
@@ -25,11 +23,11 @@ func (w *waiter) Receive(rows *Rows, err error) {
 
 // wait starts a call, waiting for room if need be, and waits for its answer.
 func (s *Session) wait(ctx context.Context, c *call) (*Rows, error) {
-	w := waiterPool.Get().(*waiter)
+	w := s.waiters.Get().(*waiter)
 	c.r, c.keep = w, true
 	if err := s.startWaiting(ctx, c); err != nil {
 		c.recycle()
-		waiterPool.Put(w)
+		s.waiters.Put(w)
 		return nil, err
 	}
 	select {
@@ -39,7 +37,7 @@ func (s *Session) wait(ctx context.Context, c *call) (*Rows, error) {
 	}
 	rows, err := w.rows, w.err
 	w.rows, w.err = nil, nil
-	waiterPool.Put(w)
+	s.waiters.Put(w)
 	return rows, err
 }
 

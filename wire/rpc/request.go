@@ -110,13 +110,13 @@ func (r *Request) Weigh(n int) bool {
 }
 
 // Abort ends the connection, and the request with it: its handler may have left
-// anything behind. The bytes of the body are never used again.
+// anything behind. The bytes of the body are never used again. A request that
+// was answered is left alone.
 func (r *Request) Abort() {
-	c, k := r.c, r.from
-	c.e.stats.Panics.Add(1)
-	c.charge(-int64(len(k.b)))
-	*r = Request{}
-	c.fail(errPanic)
+	if c := r.c; c != nil {
+		c.e.stats.Panics.Add(1)
+		c.fail(errPanic)
+	}
 }
 
 // Fail answers with an error.

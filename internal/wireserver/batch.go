@@ -1,0 +1,398 @@
+package wireserver
+
+import (
+	"sync"
+	"time"
+
+	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/session"
+	"github.com/ilion-db/ilion/wire"
+	"github.com/ilion-db/ilion/wire/rpc"
+)
+
+const (
+	// turnCount and turnTime bound what a reader executes itself of a frame; what
+	// is left may use other cores.
+	turnCount = 16
+	turnTime  = 200 * time.Microsecond
+	// groupSize is how many executions a worker takes at once.
+	groupSize = 16
+	// weighEvery is how many executions are counted in at a time.
+	weighEvery = 64
+	// partSize is how many bytes of answers are collected before they are sent,
+	// and from how many on an answer goes alone.
+	partSize = 32 << 10
+	// maxAnswer is the largest answer in bytes.
+	maxAnswer = wire.MaxBody - 64<<10
+	// keepOut is the largest buffer of answers that is kept.
+	keepOut = 2 * partSize
+	// notYet is added to left while the executions of a frame are not counted.
+	notYet = 1 << 40
+)
+
+// batch is a frame of executions and their answers. It is pooled: who finds that
+// no answer is left sends the last frame and gives it back.
+//
+// Thread safety: executions answer from any goroutine. mu protects the answers;
+// the rest belongs to the reader that decodes the frame and is not changed
+// afterwards.
+type batch struct {
+	s                  *Server
+	r                  *rpc.Request
+	received, deadline int64
+	walk               wire.Executions
+	prepared           []*session.Prepared // by position in walk.Statements
+	decoded            wire.Execution
+	message            wire.Batch // of OpBatch
+	group              *execution
+	groupTail          *execution
+	slow               bool
+
+	mu      sync.Mutex // protects what follows
+	out     []byte
+	spare   []byte // for the next out
+	scratch []byte
+	left    int // executions not answered
+	counted int // executions
+	sending bool
+	refusal *wire.Error // the end of the frame made no sense
+	next    *batch      // in the sender's list
+}
+
+func (s *Server) newBatch(r *rpc.Request) *batch {
+	b := s.batches.Get().(*batch)
+	b.r, b.received = r, int64(s.cfg.Clock.Mono())
+	b.deadline = b.received + int64(s.cfg.RequestTimeout)
+	if d := r.Deadline(); d != 0 {
+		b.deadline = min(b.deadline, d)
+	}
+	b.left, b.sending = notYet, true
+	return b
+}
+
+func (b *batch) recycle() {
+	clear(b.prepared)
+	b.prepared, b.out = b.prepared[:0], b.out[:0]
+	if cap(b.out) > keepOut {
+		b.out = nil
+	}
+	if cap(b.spare) > keepOut {
+		b.spare = nil
+	}
+	b.r, b.refusal, b.slow, b.sending = nil, nil, false, false
+	b.s.batches.Put(b)
+}
+
+// execute answers OpExecute, on the connection's reader.
+func (s *Server) execute(r *rpc.Request) {
+	b := s.newBatch(r)
+	if err := b.walk.Init(r.Body()); err != nil {
+		b.recycle()
+		r.Fail(wire.Errorf(wire.CodeInvalid, "%v", err))
+		return
+	}
+	for i := range b.walk.Statements {
+		b.prepared = append(b.prepared, s.handler.Lookup(b.walk.Statements[i].ID))
+	}
+	count, counted := 0, 0
+	for {
+		e := b.begin(native.OpExecute, uint32(count))
+		e.Execute.Params.Reset()
+		b.decoded.Values = e.Execute.Params.Values
+		if !b.walk.Next(&b.decoded) {
+			e.recycle()
+			break
+		}
+		if count == counted {
+			if !b.count(counted, weighEvery) {
+				e.recycle()
+				b.refusal = &tooMany
+				break
+			}
+			counted += weighEvery
+		}
+		count++
+		b.take(e)
+	}
+	b.flushGroup()
+	if err := b.walk.Err(); err != nil {
+		b.refusal = wire.Errorf(wire.CodeInvalid, "%v", err)
+	}
+	s.inFlight.Add(int64(count - counted))
+	s.stats.executions.Add(uint64(count))
+	b.started(count)
+}
+
+var (
+	tooMany   = wire.Error{Code: wire.CodeOverloaded, Message: "too many requests are in work"}
+	queueFull = wire.Error{Code: wire.CodeOverloaded, Message: "too many requests wait for a worker"}
+)
+
+// count counts n executions in beyond the first have.
+func (b *batch) count(have, n int) bool {
+	s := b.s
+	if s.inFlight.Add(int64(n)) > int64(s.cfg.MaxInFlight) || !b.r.Weigh(have+n) {
+		s.inFlight.Add(-int64(n))
+		s.stats.overloaded.Add(1)
+		return false
+	}
+	return true
+}
+
+// take executes a decoded execution here, or puts it aside for others.
+func (b *batch) take(e *execution) {
+	e.Execute.Params.Values = b.decoded.Values
+	e.setOptions(&e.Execute.Params, &b.decoded.Options)
+	ref := &b.walk.Statements[b.decoded.Statement]
+	e.Execute.ID, e.known = ref.ID, ref.Result
+	e.Prepared = b.prepared[b.decoded.Statement]
+	err := e.checkLevels()
+	if e.Prepared == nil {
+		err = native.Unprepared(ref.ID)
+	}
+	switch {
+	case err != nil:
+		e.fail(err)
+	case b.overTurn(e.index) && b.s.workers.free():
+		b.putAside(e)
+	case e.try():
+		e.toWorker()
+	}
+}
+
+// overTurn tells whether the reader has done its share of the frame.
+func (b *batch) overTurn(index uint32) bool {
+	if index < turnCount && !b.slow && index&3 == 3 {
+		b.slow = int64(b.s.cfg.Clock.Mono())-b.received > int64(turnTime)
+	}
+	return index >= turnCount || b.slow
+}
+
+// putAside collects executions for another core.
+func (b *batch) putAside(e *execution) {
+	if b.group == nil {
+		b.group = e
+	} else {
+		b.groupTail.next = e
+	}
+	b.groupTail = e
+	if b.group.group++; b.group.group == groupSize {
+		b.flushGroup()
+	}
+}
+
+// flushGroup hands the group on, or executes it here if no worker takes it.
+func (b *batch) flushGroup() {
+	e := b.group
+	if b.group, b.groupTail = nil, nil; e == nil {
+		return
+	}
+	b.s.workers.helpers.Add(1)
+	if !b.s.workers.submit(e) {
+		e.run()
+	}
+}
+
+// batch answers OpBatch.
+func (s *Server) batch(r *rpc.Request) {
+	b := s.newBatch(r)
+	m := &b.message
+	if err := m.Decode(r.Body()); err != nil {
+		b.recycle()
+		r.Fail(wire.Errorf(wire.CodeInvalid, "%v", err))
+		return
+	}
+	e := b.begin(native.OpBatch, 0)
+	e.Batch.Start(batchTypes[m.Kind])
+	for i := range m.Entries {
+		en := &m.Entries[i]
+		e.Batch.Add(m.Statements[en.Statement].ID, en.Values)
+	}
+	e.setOptions(&e.Batch.Params, &m.Options)
+	b.single(e)
+}
+
+var batchTypes = [...]native.BatchType{
+	wire.BatchLogged: native.BatchLogged, wire.BatchUnlogged: native.BatchUnlogged, wire.BatchCounter: native.BatchCounter,
+}
+
+// query answers OpQuery.
+func (s *Server) query(r *rpc.Request) {
+	b := s.newBatch(r)
+	var q wire.Query
+	if err := q.Decode(r.Body()); err != nil {
+		b.recycle()
+		r.Fail(wire.Errorf(wire.CodeInvalid, "%v", err))
+		return
+	}
+	e := b.begin(native.OpQuery, 0)
+	e.Query.Text = []byte(q.Text)
+	e.Query.Params.Reset()
+	e.setOptions(&e.Query.Params, &q.Options)
+	if q.Keyspace != "" {
+		e.Query.Params.Keyspace = []byte(q.Keyspace)
+	}
+	b.single(e)
+}
+
+// single executes what has a frame to itself.
+func (b *batch) single(e *execution) {
+	s := b.s
+	if !b.count(0, 1) {
+		r := b.r
+		e.recycle()
+		b.recycle()
+		r.Fail(&tooMany)
+		return
+	}
+	s.stats.executions.Add(1)
+	if err := e.checkLevels(); err != nil {
+		e.fail(err)
+	} else if e.try() {
+		e.toWorker()
+	}
+	b.started(1)
+}
+
+// started ends the reader's part: all executions of the frame are on their way.
+func (b *batch) started(count int) {
+	b.mu.Lock()
+	b.left += count - notYet
+	b.counted = count
+	b.mu.Unlock()
+	b.send()
+}
+
+// answer takes the answer of an execution, which is recycled. Whoever finds that
+// nobody is sending does so, or has it done if others may be ready soon.
+func (b *batch) answer(e *execution) {
+	o := e.Outcome()
+	if len(o.Body) >= partSize {
+		b.answerAlone(e, &o)
+		return
+	}
+	b.mu.Lock()
+	b.appendAnswer(e, &o)
+	e.recycle()
+	b.answered()
+}
+
+// answerAlone sends a large answer without copying it first.
+func (b *batch) answerAlone(e *execution, o *session.Outcome) {
+	b.mu.Lock()
+	head := b.headOf(e, o)
+	size := len(head) + len(o.Body)
+	if size > maxAnswer {
+		o.Rows, o.Body = false, nil
+		o.Err = native.Invalid("A page of %d bytes does not fit into a frame of %d: ask for fewer rows at a time", size, maxAnswer)
+		b.appendAnswer(e, o)
+	} else {
+		first := wire.AppendAnswer(make([]byte, 0, 24+len(head)), e.index, wire.AnswerRows, size)
+		first = append(first, head...)
+		b.mu.Unlock()
+		b.r.Part(b.s.epoch(), first, o.Body)
+		b.mu.Lock()
+	}
+	e.recycle()
+	b.answered()
+}
+
+// answered counts an answer. It is called with mu held, and releases it. The
+// batch may be gone afterwards.
+func (b *batch) answered() {
+	var full []byte
+	if len(b.out) >= partSize {
+		// Nobody can send the last frame before this one is counted.
+		full, b.out, b.spare = b.out, b.spare[:0], nil
+	}
+	if full != nil {
+		b.mu.Unlock()
+		b.r.Part(b.s.epoch(), full)
+		b.mu.Lock()
+		b.spare = full[:0]
+	}
+	b.left--
+	begin, last := !b.sending, b.left == 0
+	if begin {
+		b.sending = true
+	}
+	b.mu.Unlock()
+	switch {
+	case begin && last:
+		b.send()
+	case begin:
+		b.s.sender.later(b)
+	}
+}
+
+// send sends what is answered, and ends the request when that is all. The
+// caller has set sending.
+func (b *batch) send() {
+	for {
+		b.mu.Lock()
+		done := b.left == 0
+		if len(b.out) == 0 && !done {
+			b.sending = false
+			b.mu.Unlock()
+			return
+		}
+		out := b.out
+		b.out, b.spare = b.spare[:0], nil
+		b.mu.Unlock()
+		epoch := b.s.epoch()
+		if done {
+			b.end(epoch, out)
+			return
+		}
+		b.r.Part(epoch, out)
+		b.mu.Lock()
+		b.spare = out[:0]
+		b.mu.Unlock()
+	}
+}
+
+// end sends the last answers. Nobody else knows the batch any more.
+func (b *batch) end(epoch uint64, out []byte) {
+	s, r, count, refusal := b.s, b.r, b.counted, b.refusal
+	if refusal == nil {
+		r.ReplyEpoch(epoch, out)
+	} else {
+		if len(out) > 0 {
+			r.Part(epoch, out)
+		}
+		r.Fail(refusal)
+	}
+	b.spare = out[:0]
+	b.recycle()
+	s.ended(count)
+}
+
+// appendAnswer encodes an answer. mu is held.
+func (b *batch) appendAnswer(e *execution, o *session.Outcome) {
+	switch {
+	case o.Err != nil:
+		err := wireError(b.s.handler.MapError(&e.Request, o.Err))
+		b.scratch = err.Append(b.scratch[:0])
+		b.out = wire.AppendAnswer(b.out, e.index, wire.AnswerError, len(b.scratch))
+		b.out = append(b.out, b.scratch...)
+	case o.Rows || len(o.Warnings) > 0:
+		head := b.headOf(e, o)
+		b.out = wire.AppendAnswer(b.out, e.index, wire.AnswerRows, len(head)+len(o.Body))
+		b.out = append(append(b.out, head...), o.Body...)
+	default:
+		b.out = wire.AppendAnswer(b.out, e.index, wire.AnswerVoid, 0)
+	}
+}
+
+// headOf encodes what precedes the values of rows. mu is held, and what is
+// returned is valid as long.
+func (b *batch) headOf(e *execution, o *session.Outcome) []byte {
+	rows := wire.Rows{Count: o.Count, PagingState: o.Head.PagingState, Warnings: o.Warnings}
+	if o.Rows {
+		if id := o.Head.Metadata.ID(); id != e.known {
+			rows.Columns, rows.ResultID = columnsOf(o.Head.Metadata), id
+		}
+	}
+	b.scratch = rows.AppendHead(b.scratch[:0])
+	return b.scratch
+}
