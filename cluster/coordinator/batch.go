@@ -34,6 +34,10 @@ type batch struct {
 	kept int // keepers that have it
 	left int // answers that this stage waits for
 	err  error
+	// unsettled are the writes of which not every replica has answered or got a
+	// hint; missing tells that some replica has neither.
+	unsettled int
+	missing   bool
 }
 
 // keeper is a node whose batchlog keeps the batch.
@@ -194,12 +198,16 @@ func (b *batch) stored(ok bool) {
 
 // write starts a write for each partition.
 func (b *batch) write() {
-	b.left = len(b.records) + 1
+	b.left, b.unsettled = len(b.records)+1, len(b.records)
 	for i := range b.records {
 		q := request{records: b.records[i : i+1], level: b.level, kind: b.kind, batched: true, replayed: b.replayed, deadline: b.deadline, done: b}
+		if len(b.keepers) > 0 {
+			q.part = b
+		}
 		w, err := b.c.pool.get(&q)
 		if err != nil {
 			b.Complete(err)
+			b.settled(false)
 			continue
 		}
 		w.arm()
@@ -220,7 +228,7 @@ func (b *batch) Complete(err error) {
 	if b.err == nil {
 		b.err = err
 	}
-	last, forget := b.left == 0, b.left == 0 && b.err == nil
+	last := b.left == 0
 	b.mu.Unlock()
 	if last {
 		b.c.pool.used.Add(-b.charged)
@@ -228,6 +236,17 @@ func (b *batch) Complete(err error) {
 	if done != nil {
 		done.Complete(err)
 	}
+}
+
+// settled is told that nothing more comes of the write of a partition, and
+// whether every replica has it or gets it by a durable hint. Only then need the
+// batch not be kept any more: that its level was met is not enough.
+func (b *batch) settled(whole bool) {
+	b.mu.Lock()
+	b.unsettled--
+	b.missing = b.missing || !whole
+	forget := b.unsettled == 0 && !b.missing
+	b.mu.Unlock()
 	if forget {
 		b.forget()
 	}
@@ -236,9 +255,6 @@ func (b *batch) Complete(err error) {
 // forget tells the keepers that the batch is done. Who does not hear it writes
 // the batch again, which changes nothing.
 func (b *batch) forget() {
-	if len(b.keepers) == 0 {
-		return
-	}
 	done := wire.BatchDone{ID: b.id}
 	msg := rpc.Message{Op: wire.OpBatchDone, Lane: rpc.Small, Body: done.Append(nil)}
 	for i := range b.keepers {

@@ -81,6 +81,7 @@ type request struct {
 	kind     native.WriteType
 	batched  bool
 	replayed int64 // as in batch
+	part     *batch
 	deadline int64 // clock.Mono nanoseconds
 	done     cluster.Completer
 }

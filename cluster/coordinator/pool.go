@@ -69,7 +69,7 @@ func (p *pool) get(q *request) (*write, error) {
 	w := p.take()
 	w.charged = n
 	w.requested = requested{
-		level: q.level, kind: q.kind, batched: q.batched, replayed: q.replayed, created: q.replayed, limit: q.deadline,
+		level: q.level, kind: q.kind, batched: q.batched, replayed: q.replayed, part: q.part, created: q.replayed, limit: q.deadline,
 	}
 	if q.replayed == 0 {
 		w.created = p.c.cfg.Clock.Now().UnixMicro()
@@ -135,7 +135,8 @@ func (p *pool) put(w *write) {
 	w.mu.Lock()
 	w.use++
 	w.refs = 0
-	w.done, w.answered, w.need, w.v, w.local[0] = nil, false, nil, nil, nil
+	w.missing = 0
+	w.done, w.answered, w.part, w.need, w.v, w.local[0] = nil, false, nil, nil, nil, nil
 	w.slots, w.counts = w.slots[:0], w.counts[:0]
 	if cap(w.body) > keepBody {
 		w.body, w.hops = nil, hops{}

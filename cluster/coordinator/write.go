@@ -48,6 +48,7 @@ type write struct {
 	refs     int
 	slots    []slot
 	counts   []count // as need.groups
+	missing  int     // replicas, of all groups, that have neither the write nor a durable hint
 }
 
 // requested is what a write carries from one attempt to the next.
@@ -58,6 +59,7 @@ type requested struct {
 	// again, else 0: neither is stamped again.
 	batched  bool
 	replayed int64
+	part     *batch // that is kept until every replica has this or a hint for it; or nil
 	tries    int
 	created  int64  // for hints, microseconds
 	limit    int64  // clock.Mono nanoseconds
@@ -175,6 +177,9 @@ func (w *write) behind(s *slot) bool { return s.via >= 0 && &w.slots[s.via] != s
 func (w *write) settle(s *slot, to slotState, reason uint16) {
 	s.state, s.reason = to, reason
 	hint := to != acked && s.node != 0 && w.done != nil
+	if to != acked && !hint {
+		w.missing++
+	}
 	if s.group >= 0 {
 		n := &w.counts[s.group]
 		switch to {
@@ -212,12 +217,20 @@ func (w *write) awaitsHints() bool { return w.level == ring.Any || w.replayed !=
 func (w *write) unref(done cluster.Completer, err error) {
 	w.refs--
 	free := w.refs == 0
+	var part *batch
+	if free && w.done != nil { // no later attempt tells
+		part = w.part
+	}
+	whole := w.missing == 0
 	w.mu.Unlock()
 	if free {
 		w.c.pool.put(w)
 	}
 	if done != nil {
 		done.Complete(err)
+	}
+	if part != nil {
+		part.settled(whole)
 	}
 }
 
@@ -334,6 +347,9 @@ func (w *write) finish(err error) {
 	if w.answered {
 		done = nil
 	}
+	if err != nil {
+		w.missing++
+	}
 	w.answered = true
 	w.unref(done, err)
 }
@@ -358,13 +374,17 @@ func (h *hinted) Complete(err error) {
 		w.c.stats.Hints.Inc()
 	}
 	w.mu.Lock()
+	lacks := err != nil && !errors.Is(err, hints.ErrExpired) // which it would be the next time, too
+	if lacks {
+		w.missing++
+	}
 	if h.group >= 0 && w.awaitsHints() {
 		n := &w.counts[h.group]
 		n.left--
 		switch {
 		case err == nil && w.level == ring.Any:
 			n.acks++
-		case err != nil && !errors.Is(err, hints.ErrExpired): // which it would be the next time, too
+		case lacks:
 			n.without++
 		}
 	}
