@@ -109,8 +109,11 @@ func openCore(l *Replicated, h *history, s *State) (*core, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.file.close())
 	}
-	if base == nil {
-		return c, nil // run makes the first file, so that a first start need not wait
+	if base == nil { // an empty one, so that the loss of one can be told from never having voted
+		err = c.file.replace(&raftBase{generation: s.Generation}, nil)
+	}
+	if err != nil || base == nil || base.term == 0 {
+		return c, err
 	}
 	if err := c.begin(s, base, entries); err != nil {
 		return nil, errors.Join(err, c.file.close())

@@ -52,13 +52,15 @@
 //	identity                  who this directory is
 //	metadata/snapshot-I.meta  the state after entry I
 //	metadata/log-I.meta       entries after I
-//	metadata/raft-N.meta      votes and entries that are not agreed on yet, of
-//	                          nodes that are or were voters; N counts the files
+//	metadata/raft-N.meta      votes and entries that are not agreed on yet; N
+//	                          counts the files. Of a node that never voted it is
+//	                          a header with zero terms
+//	PART/owner                whose part of the directory this is
 //
 // identity, replaced whole by a rename:
 //
 //	+0   8   "ILIONIDT"
-//	+8   u16 version (1)
+//	+8   u16 version (2; 1 has no parts)
 //	+10  u16 required features (0): a reader refuses a bit it does not know
 //	+12  u16 format level that the directory is written in
 //	+14  u16 generation of the cluster
@@ -69,7 +71,19 @@
 //	+72  i64 clock mark: microseconds that no stamp given out before is above
 //	+80  i64 last time the node was known to be alive, microseconds
 //	+88  u16 length of the cluster's name, at most 256; the name
+//	     u16 parts that the directory must have, bits: 1 data, 2 commitlog,
+//	     4 metadata, 8 a raft file, 16 hints, 32 batchlog
 //	     u32 CRC32C of all before
+//
+// owner, in each of these parts: which directory it belongs to. The identity
+// names a part once that is durable, before anything in it is acknowledged; a
+// part that has gone, or is another's, then refuses the start.
+//
+//	+0   8   "ILIONOWN"
+//	+8   u16 version (1)
+//	+10  u16 required features (0)
+//	+12  16  disk id
+//	+28  u32 CRC32C of all before
 //
 // log:
 //

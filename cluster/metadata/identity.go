@@ -22,6 +22,9 @@ const (
 	maxIdentity     = 4096
 	maxClusterName  = 256
 	firstGeneration = 1
+
+	// identityVersion is the newest; version 1 has no parts.
+	identityVersion = 2
 )
 
 // Identity is who a data directory is.
@@ -35,6 +38,8 @@ type Identity struct {
 	ClockMark   int64 // microseconds
 	LastAlive   int64 // microseconds
 	FormatLevel uint16
+	// Parts are those that the directory must have, see Own.
+	Parts Parts
 }
 
 // IdentityFile is the identity on disk. Safe for concurrent use.
@@ -116,7 +121,8 @@ func (id *Identity) Founder() bool { return id.ClusterID == founded(id.HostID) }
 // checkUnused refuses a directory that holds data, and makes one that is not
 // there.
 func checkUnused(fs vfs.FS, dataDir string) error {
-	for _, name := range []string{"metadata", "commitlog", "data"} {
+	for i := range partTable {
+		name := partTable[i].dir
 		dir := path.Join(dataDir, name)
 		names, err := fs.List(dir)
 		if err == nil && len(names) > 0 {
@@ -212,7 +218,7 @@ func (f *IdentityFile) change(edit func(*Identity)) error {
 func appendIdentity(dst []byte, id *Identity) []byte {
 	start := len(dst)
 	dst = append(dst, identityMagic...)
-	dst = binary.LittleEndian.AppendUint16(dst, formatVersion)
+	dst = binary.LittleEndian.AppendUint16(dst, identityVersion)
 	dst = binary.LittleEndian.AppendUint16(dst, 0)
 	dst = binary.LittleEndian.AppendUint16(dst, id.FormatLevel)
 	dst = binary.LittleEndian.AppendUint16(dst, id.Generation)
@@ -224,6 +230,7 @@ func appendIdentity(dst []byte, id *Identity) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(id.LastAlive))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(id.ClusterName)))
 	dst = append(dst, id.ClusterName...)
+	dst = binary.LittleEndian.AppendUint16(dst, uint16(id.Parts))
 	return binary.LittleEndian.AppendUint32(dst, encoding.CRC32C(dst[start:]))
 }
 
@@ -235,8 +242,9 @@ func decodeIdentity(file string, p []byte) (id Identity, err error) {
 	if encoding.CRC32C(p[:body]) != binary.LittleEndian.Uint32(p[body:]) {
 		return id, &CorruptError{file, int64(body), "checksum"}
 	}
-	if v := binary.LittleEndian.Uint16(p[8:]); v != formatVersion {
-		return id, fmt.Errorf("%w: %s has version %d", ErrUnknownFeature, file, v)
+	version := binary.LittleEndian.Uint16(p[8:])
+	if version == 0 || version > identityVersion {
+		return id, fmt.Errorf("%w: %s has version %d", ErrUnknownFeature, file, version)
 	}
 	if v := binary.LittleEndian.Uint16(p[10:]); v != 0 {
 		return id, fmt.Errorf("%w: %s needs features %#x", ErrUnknownFeature, file, v)
@@ -248,6 +256,9 @@ func decodeIdentity(file string, p []byte) (id Identity, err error) {
 	copy(id.DiskID[:], r.Take(16))
 	id.BootCount, id.ClockMark, id.LastAlive = r.U64(), int64(r.U64()), int64(r.U64())
 	id.ClusterName = string(r.Take(int(r.U16())))
+	if version > 1 {
+		id.Parts = Parts(r.U16())
+	}
 	if r.Err() != nil || r.Len() != 0 {
 		return id, &CorruptError{file, identityFixed - 2, "length"}
 	}

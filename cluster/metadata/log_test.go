@@ -302,11 +302,18 @@ func TestGolden(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenIdentity(fs, "/other", "Test Cluster", rand.NewSeeded(1)); err != nil {
+	f, err := OpenIdentity(fs, "/other", "Test Cluster", rand.NewSeeded(1))
+	if err == nil {
+		err = vfs.MkdirAllSync(fs, "/other/hints")
+	}
+	if err == nil {
+		err = f.Own(PartHints)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	for _, name := range []string{logName(dir, 0), snapshotName(dir, 2), logName(dir, 2), "/other/identity"} {
+	for _, name := range []string{logName(dir, 0), snapshotName(dir, 2), logName(dir, 2), "/other/identity", "/other/hints/owner"} {
 		p, err := vfs.ReadFile(fs, name, 1<<20)
 		if err != nil {
 			t.Fatal(err)

@@ -71,14 +71,14 @@ func Rejoin(fs vfs.FS, dataDir, clusterName string, joined []byte) (*State, erro
 		if _, found := memberAt(s.Members, id.HostID); !found {
 			return nil, fmt.Errorf("%w: %x", ErrNoMember, id.HostID)
 		}
-		return s, replaceHistory(fs, dataDir, s)
+		return s, replaceHistory(fs, dataDir, id.DiskID, s)
 	})
 }
 
 // replaceHistory makes the state in a directory of its own and puts that in
 // the place of the old one. A crash leaves the old one, or none and the node
 // refuses to start until the call is repeated.
-func replaceHistory(fs vfs.FS, dataDir string, s *State) error {
+func replaceHistory(fs vfs.FS, dataDir string, disk [16]byte, s *State) error {
 	dir, fresh, old := path.Join(dataDir, metadataDir), path.Join(dataDir, "metadata.new"), path.Join(dataDir, "metadata.old")
 	if err := errors.Join(fs.RemoveAll(fresh), fs.RemoveAll(old)); err != nil {
 		return fmt.Errorf("metadata: %w", err)
@@ -87,8 +87,13 @@ func replaceHistory(fs vfs.FS, dataDir string, s *State) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(h.compact(s), h.close()); err != nil {
+	votes := raftFile{fs: fs, dir: fresh, warn: h.warn}
+	err = errors.Join(h.compact(s), h.close(), votes.replace(&raftBase{generation: s.Generation}, nil), votes.close())
+	if err != nil {
 		return fmt.Errorf("metadata: %w", err)
+	}
+	if err := writeOwner(fs, fresh, disk); err != nil {
+		return err
 	}
 	if there, err := vfs.Exists(fs, dir); err != nil {
 		return fmt.Errorf("metadata: %w", err)

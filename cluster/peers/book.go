@@ -14,7 +14,7 @@ type Peer struct {
 	BootCount      uint64
 	ClockMark      int64 // microseconds
 	// Instance is of the process that said so, made anew by each start; 0 if it
-	// is not known. It is not kept in the file.
+	// is not known.
 	Instance uint64
 }
 
@@ -67,12 +67,19 @@ func Open(fs vfs.FS, name string) (*Book, error) {
 // Check tells whether a node has what it had when it was heard last; the error
 // is a *LostError. A process that was heard before has not gone back to an older
 // disk: what it says with an older mark it has said earlier, and it comes late.
+// Each start makes a higher boot count durable before others hear of it: another
+// process with the same one runs on a state of before that start.
 func (b *Book) Check(p Peer) error {
 	b.mu.Lock()
 	before, known := b.known[p.HostID]
 	b.mu.Unlock()
-	same := p.Instance != 0 && p.Instance == before.Instance
-	if known && (p.DiskID != before.DiskID || !same && (p.ClockMark < before.ClockMark || p.BootCount < before.BootCount)) {
+	if !known {
+		return nil
+	}
+	both := p.Instance != 0 && before.Instance != 0
+	same := both && p.Instance == before.Instance
+	older := p.ClockMark < before.ClockMark || p.BootCount < before.BootCount || both && p.BootCount == before.BootCount
+	if p.DiskID != before.DiskID || !same && older {
 		return &LostError{p, before}
 	}
 	return nil

@@ -1,7 +1,6 @@
 package peers
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,9 +11,10 @@ import (
 
 const (
 	magic         = "ILIONPRS"
-	formatVersion = 1
+	formatVersion = 2
 	headLen       = 16
-	peerLen       = 48
+	peerLen       = 56
+	oldPeerLen    = 48 // of version 1, which has no instances
 
 	// maxPeers bounds the file, and what is remembered.
 	maxPeers = 1 << 16
@@ -41,6 +41,7 @@ func appendPeers(dst []byte, all []Peer) []byte {
 		dst = append(dst, all[i].DiskID[:]...)
 		dst = binary.LittleEndian.AppendUint64(dst, all[i].BootCount)
 		dst = binary.LittleEndian.AppendUint64(dst, uint64(all[i].ClockMark))
+		dst = binary.LittleEndian.AppendUint64(dst, all[i].Instance)
 	}
 	return binary.LittleEndian.AppendUint32(dst, encoding.CRC32C(dst[start:]))
 }
@@ -57,20 +58,27 @@ func decodePeers(file string, p []byte) ([]Peer, error) {
 		return nil, corrupt(body, "checksum")
 	}
 	version, features := binary.LittleEndian.Uint16(p[8:]), binary.LittleEndian.Uint16(p[10:])
-	if cmp.Or(version-formatVersion, features) != 0 {
+	if version == 0 || version > formatVersion || features != 0 {
 		return nil, fmt.Errorf("%w: %s has version %d and needs features %#x", ErrUnknownFeature, file, version, features)
 	}
+	size := peerLen
+	if version == 1 {
+		size = oldPeerLen
+	}
 	n := binary.LittleEndian.Uint32(p[12:])
-	if n > maxPeers || int(n)*peerLen != body-headLen {
+	if n > maxPeers || int(n)*size != body-headLen {
 		return nil, corrupt(12, fmt.Sprintf("%d peers in %d bytes", n, len(p)))
 	}
 	all := make([]Peer, n)
 	for i := range all {
-		b := p[headLen+i*peerLen:]
+		b := p[headLen+i*size:]
 		all[i] = Peer{HostID: [16]byte(b), DiskID: [16]byte(b[16:]),
 			BootCount: binary.LittleEndian.Uint64(b[32:]), ClockMark: int64(binary.LittleEndian.Uint64(b[40:]))}
+		if version > 1 {
+			all[i].Instance = binary.LittleEndian.Uint64(b[48:])
+		}
 		if i > 0 && slices.Compare(all[i-1].HostID[:], all[i].HostID[:]) >= 0 {
-			return nil, corrupt(headLen+i*peerLen, "order of host ids")
+			return nil, corrupt(headLen+i*size, "order of host ids")
 		}
 	}
 	return all, nil

@@ -50,6 +50,9 @@ func (n *Node) openMetadata(ctx context.Context) error {
 	if errors.Is(err, vfs.ErrNotExist) {
 		err = n.openIdentity()
 	}
+	if err == nil {
+		err = n.identity.CheckParts(n.opts.FS, c.DataDir)
+	}
 	if err != nil {
 		return err
 	}
@@ -68,6 +71,16 @@ func (n *Node) openMetadata(ctx context.Context) error {
 		return n.openIdentity()
 	}
 	return nil
+}
+
+// ownParts makes the directory's parts its own, now that all are there and before
+// anything in them is acknowledged.
+func (n *Node) ownParts(context.Context) error {
+	parts := metadata.PartTables | metadata.PartLog | metadata.PartMetadata
+	if n.network != nil {
+		parts |= metadata.PartVotes | metadata.PartHints | metadata.PartBatches
+	}
+	return n.identityFile.Own(parts)
 }
 
 // openIdentity counts this start, or the first one.

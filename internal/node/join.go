@@ -48,6 +48,9 @@ func (n *network) enter(ctx context.Context) error {
 		}
 		id = n.identity
 	}
+	if err := id.CheckParts(n.opts.FS, c.DataDir); err != nil {
+		return err
+	}
 	n.identity = id
 	o := n.logOptions()
 	if fresh || id.Founder() {

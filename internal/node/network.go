@@ -214,7 +214,11 @@ func refusedForGood(text string) *wire.Error {
 var forGood = []byte("for good")
 
 func peerOf(h *wire.Hello) peers.Peer {
-	return peers.Peer{HostID: h.HostID, DiskID: h.DiskID, BootCount: h.BootCount, ClockMark: h.ClockMark, Instance: h.Instance}
+	p := peers.Peer{HostID: h.HostID, DiskID: h.DiskID, BootCount: h.BootCount, ClockMark: h.ClockMark, Instance: h.Instance}
+	if h.Purpose == wire.PurposeJoin {
+		p.Instance = 0 // a command over the directory of a node that does not run, whose start it does not count
+	}
+	return p
 }
 
 func memberOf(s *metadata.State, host [16]byte) *metadata.Member {

@@ -96,7 +96,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{opts: o, log: o.Log, started: o.Clock.Mono()}
 	n.life, n.end = context.WithCancel(context.Background())
 	n.closing = n.life.Done()
-	steps := []func(context.Context) error{n.limitMemory, n.listen, n.openDirectory, n.openMetadata, n.openEngine, n.openQuery, n.serve}
+	steps := []func(context.Context) error{n.limitMemory, n.listen, n.openDirectory, n.openMetadata, n.openEngine, n.ownParts, n.openQuery, n.serve}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			n.abandon()

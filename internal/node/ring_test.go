@@ -361,6 +361,47 @@ func TestLostDisk(t *testing.T) {
 	})
 }
 
+// TestStartCountedTwice brings a node back, a moment after a start, on what its
+// disk had before that start.
+func TestStartCountedTwice(t *testing.T) {
+	inRing(t, 3, func(r *testRing) {
+		r.table()
+		r.kill(2)
+		old := r.disks[2].CrashClone(vfs.CrashOptions{})
+		r.start(2)
+		r.settle()
+		r.must(2, ring.All, insert, 1, "acknowledged")
+		r.kill(2)
+		r.disks[2] = old
+		if err := r.try(2); err == nil || !strings.Contains(err.Error(), "older state of itself") {
+			r.t.Fatalf("a disk of before the last start: %v", err)
+		}
+	})
+}
+
+// TestLostPart brings a node back without a part of its directory, and with
+// that of another node.
+func TestLostPart(t *testing.T) {
+	inRing(t, 3, func(r *testRing) {
+		r.table()
+		r.must(2, ring.All, insert, 1, "acknowledged")
+		r.kill(2)
+		whole := r.disks[2]
+		for _, part := range []string{"data", "commitlog", "metadata", "hints", "batchlog"} {
+			r.disks[2] = whole.CrashClone(vfs.CrashOptions{})
+			if err := r.disks[2].RemoveAll("/data/" + part); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.try(2); err == nil || !strings.Contains(err.Error(), "has lost /data/"+part) {
+				r.t.Errorf("without %s: %v", part, err)
+			}
+		}
+		r.disks[2] = whole
+		r.start(2)
+		r.want(2, ring.One, 1, "SELECT * FROM ks.t")
+	})
+}
+
 // TestWaitsForItsCluster has a node start before the one that it is to join.
 func TestWaitsForItsCluster(t *testing.T) {
 	inRing(t, 1, func(r *testRing) {
