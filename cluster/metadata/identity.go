@@ -8,13 +8,10 @@ import (
 	"path"
 
 	"github.com/ilion-db/ilion/internal/encoding"
+	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/internal/vfs"
 )
-
-// FormatLevel is the newest format level that this version reads, and the one
-// it writes into a new directory.
-const FormatLevel = 1
 
 const (
 	identityName    = "identity"
@@ -35,9 +32,9 @@ type Identity struct {
 	HostID      [16]byte
 	DiskID      [16]byte
 	BootCount   uint64
-	ClockMark   int64 // microseconds
-	LastAlive   int64 // microseconds
-	FormatLevel uint16
+	ClockMark   int64  // microseconds
+	LastAlive   int64  // microseconds
+	FormatLevel uint16 // that the directory is written in
 	// Parts are those that the directory must have, see Own.
 	Parts Parts
 }
@@ -69,8 +66,9 @@ func ReadIdentity(fs vfs.FS, dataDir, clusterName string) (Identity, error) {
 	if id.ClusterName != clusterName {
 		return Identity{}, fmt.Errorf("metadata: %s belongs to cluster %q, not to %q", dataDir, id.ClusterName, clusterName)
 	}
-	if id.FormatLevel > FormatLevel || id.FormatLevel == 0 {
-		return Identity{}, fmt.Errorf("%w: %s is written in format level %d, this version reads up to %d", ErrUnknownFeature, dataDir, id.FormatLevel, FormatLevel)
+	if id.FormatLevel > level.Highest || id.FormatLevel < level.Lowest {
+		return Identity{}, fmt.Errorf("%w: %s is written in format level %d, this version reads %d to %d; start it with the version that it ran with, or a later one",
+			ErrUnknownFeature, dataDir, id.FormatLevel, level.Lowest, level.Highest)
 	}
 	return id, nil
 }
@@ -143,7 +141,7 @@ func checkUnused(fs vfs.FS, dataDir string) error {
 func NewIdentity(clusterName string, src *rand.Source) Identity {
 	return Identity{
 		ClusterName: clusterName, Generation: firstGeneration,
-		HostID: src.UUID(), DiskID: src.UUID(), FormatLevel: FormatLevel,
+		HostID: src.UUID(), DiskID: src.UUID(), FormatLevel: level.First,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/internal/vfs"
 )
@@ -54,7 +55,7 @@ func TestIdentityRefuses(t *testing.T) {
 		t.Error("a name of 300 bytes")
 	}
 	write := func(spoil func(*Identity)) error {
-		id := Identity{ClusterName: "c", FormatLevel: FormatLevel}
+		id := Identity{ClusterName: "c", FormatLevel: level.First}
 		spoil(&id)
 		if err := vfs.WriteFileAtomic(fs, "/d/identity", appendIdentity(nil, &id)); err != nil {
 			t.Fatal(err)
@@ -65,10 +66,10 @@ func TestIdentityRefuses(t *testing.T) {
 	if err := vfs.MkdirAllSync(fs, "/d"); err != nil {
 		t.Fatal(err)
 	}
-	if err := write(func(id *Identity) { id.FormatLevel = FormatLevel + 1 }); !errors.Is(err, ErrUnknownFeature) {
+	if err := write(func(id *Identity) { id.FormatLevel = level.Highest + 1 }); !errors.Is(err, ErrUnknownFeature) {
 		t.Error(err)
 	}
-	p := appendIdentity(nil, &Identity{ClusterName: "c", FormatLevel: FormatLevel})
+	p := appendIdentity(nil, &Identity{ClusterName: "c", FormatLevel: level.First})
 	for i := range p {
 		if _, err := decodeIdentity("f", p[:i]); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("cut at %d: %v", i, err)

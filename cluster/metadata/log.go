@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -70,6 +71,9 @@ func Open(fs vfs.FS, dir string, o Options) (Log, error) {
 	}
 	if len(s.Members) > 1 || len(s.Voters) > 1 {
 		return nil, errors.Join(fmt.Errorf("metadata: %s belongs to a cluster of %d nodes and cannot be opened alone", dir, len(s.Members)), h.close())
+	}
+	if s.Level > level.Highest {
+		return nil, errors.Join(fmt.Errorf("%w: %s writes format level %d, this version up to %d", ErrUnknownFeature, dir, s.Level, level.Highest), h.close())
 	}
 	l.history = h
 	l.state.Store(s)

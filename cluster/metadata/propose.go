@@ -124,9 +124,14 @@ func (l *Replicated) Remove(ctx context.Context, host [16]byte) (uint64, error) 
 }
 
 // RaiseLevel makes all nodes write a higher format level: ErrLevel if a member
-// cannot.
-func (l *Replicated) RaiseLevel(ctx context.Context, level uint16) (uint64, error) {
-	return l.decide(ctx, func(*State) (*command, error) { return &command{level: level}, nil })
+// cannot. It returns at once if they do.
+func (l *Replicated) RaiseLevel(ctx context.Context, to uint16) (uint64, error) {
+	return l.decide(ctx, func(s *State) (*command, error) {
+		if s.Level >= to {
+			return nil, nil
+		}
+		return &command{level: to}, nil
+	})
 }
 
 // placeAll places all keyspaces on the members.

@@ -3,8 +3,10 @@ package metadata
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
+	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -61,9 +63,6 @@ const recentWindow = 256
 // maxVoters bounds who votes.
 const maxVoters = 5
 
-// firstLevel is the format level of a cluster whose log names none.
-const firstLevel = 1
-
 // outcome is what an entry did. On disk and on the wire, never renumber.
 type outcome uint8
 
@@ -99,7 +98,7 @@ func (s *State) epoch() uint64 { return uint64(s.Generation)<<48 | s.at.index }
 // seal derives what follows from the rest.
 func (s *State) seal() {
 	s.Epoch = s.epoch()
-	s.Level = max(s.Level, firstLevel)
+	s.Level = max(s.Level, level.First)
 	s.UserTables = false
 	for _, ks := range s.Schema.Keyspaces {
 		s.UserTables = s.UserTables || len(ks.Tables) > 0
@@ -272,7 +271,7 @@ func (s *State) forgetDropped() {
 
 func (s *State) registerMember(c *command, inPlace bool) outcome {
 	m := c.member
-	if m.HighestLevel != 0 && m.HighestLevel < max(s.Level, firstLevel) {
+	if max(m.HighestLevel, level.First) < s.Level {
 		return levelRefused
 	}
 	if !inPlace {
@@ -322,15 +321,19 @@ func (s *State) removeMember(c *command) outcome {
 	return applied
 }
 
-func (s *State) raiseLevel(level uint16) outcome {
-	if level <= max(s.Level, firstLevel) {
+// Reachable is the highest format level that all members can write.
+func (s *State) Reachable() uint16 {
+	reachable := uint16(math.MaxUint16)
+	for i := range s.Members {
+		reachable = min(reachable, max(s.Members[i].HighestLevel, level.First))
+	}
+	return reachable
+}
+
+func (s *State) raiseLevel(to uint16) outcome {
+	if to <= s.Level || to > s.Reachable() {
 		return levelRefused
 	}
-	for i := range s.Members {
-		if level > max(s.Members[i].HighestLevel, firstLevel) {
-			return levelRefused
-		}
-	}
-	s.Level = level
+	s.Level = to
 	return applied
 }

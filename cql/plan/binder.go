@@ -133,7 +133,7 @@ func (m *Modification) record(b *Binder, k mutation.Key, s *stamp, stamped bool)
 }
 
 func (b *Binder) begin(table schema.TableID, epoch uint64, k mutation.Key, ts int64, stamped bool) {
-	h := mutation.Header{Table: table, Epoch: epoch, Timestamp: ts, Token: k.Token, Key: k.Key}
+	h := mutation.Header{Table: table, Epoch: epoch, Timestamp: ts, Token: k.Token, Key: k.Key, Coordinator: b.opts.Coordinator}
 	if stamped {
 		h.Optional = mutation.FlagServerStamped
 	}

@@ -79,6 +79,9 @@ type Options struct {
 	// Datacenters are the names of those there are. CREATE and ALTER KEYSPACE
 	// only.
 	Datacenters []string
+	// Coordinator is the host that records shall name as theirs, zero for none:
+	// below the format level that has it. Modifications only.
+	Coordinator [16]byte
 	// Prior holds the rows that a write needs to have read, see
 	// Modification.NeedsRead.
 	Prior *Prior

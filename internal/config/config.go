@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ilion-db/ilion/internal/level"
 )
 
 // Config is everything that `ilion serve` can be told.
@@ -40,6 +42,7 @@ type Config struct {
 	WriteTimeout        time.Duration // a write waits so long for replicas
 	HintWindow          time.Duration // writes for a node that is down are kept so long
 	HintSpace           int64         // bytes of disk that they may take
+	FormatLevel         int           // newest format level to agree to; 0 is the newest that this version has
 }
 
 // Default returns the configuration of `ilion serve` without any flag.
@@ -129,6 +132,7 @@ func Settings() []*Setting {
 		duration("range-request-timeout", "`time` that a page of a range waits for replicas", func(c *Config) *time.Duration { return &c.RangeTimeout }),
 		duration("write-request-timeout", "`time` that a write waits for replicas", func(c *Config) *time.Duration { return &c.WriteTimeout }),
 		duration("max-hint-window", "`time` that writes are kept for a node that is down", func(c *Config) *time.Duration { return &c.HintWindow }),
+		formatLevel("format-level", "newest format `level` that this node agrees to write: keeps the way back to an older version open", func(c *Config) *int { return &c.FormatLevel }),
 		size("max-hints-size", "`size` on disk of the writes kept for nodes that are down", func(c *Config) *int64 { return &c.HintSpace }),
 	}
 }
@@ -177,6 +181,38 @@ func count(name, usage string, at func(*Config) *int, most int) *Setting {
 	}
 	s.set = func(c *Config, v string) (err error) {
 		if err = s.check(v); err == nil {
+			*at(c), err = strconv.Atoi(v)
+		}
+		return err
+	}
+	return s
+}
+
+// latest is the format level of who names none.
+const latest = "latest"
+
+func formatLevel(name, usage string, at func(*Config) *int) *Setting {
+	s := &Setting{Name: name, Usage: usage, get: func(c *Config) string {
+		if *at(c) == 0 {
+			return latest
+		}
+		return strconv.Itoa(*at(c))
+	}}
+	s.check = func(v string) error {
+		if v == latest {
+			return nil
+		}
+		if n, err := strconv.Atoi(v); err != nil || n < int(level.Lowest) || n > int(level.Highest) {
+			return fmt.Errorf("%q is neither %s nor a level from %d to %d", v, latest, level.Lowest, level.Highest)
+		}
+		return nil
+	}
+	s.set = func(c *Config, v string) (err error) {
+		if err = s.check(v); err != nil {
+			return err
+		}
+		*at(c) = 0
+		if v != latest {
 			*at(c), err = strconv.Atoi(v)
 		}
 		return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/cluster/metadata"
+	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -49,6 +50,9 @@ func (n *network) enter(ctx context.Context) error {
 		id = n.identity
 	}
 	if err := id.CheckParts(n.opts.FS, c.DataDir); err != nil {
+		return err
+	}
+	if err := n.checkLevel("data directory "+c.DataDir+" is written in", id.FormatLevel); err != nil {
 		return err
 	}
 	n.identity = id
@@ -98,7 +102,7 @@ func (n *network) member() metadata.Member {
 	c := &n.opts.Config
 	return metadata.Member{
 		HostID: n.identity.HostID, DC: c.DC, Rack: c.Rack, Address: n.address, NativeAddress: n.nativeAddress(),
-		LowestLevel: lowestLevel, HighestLevel: metadata.FormatLevel,
+		LowestLevel: level.Lowest, HighestLevel: n.highestLevel(),
 	}
 }
 

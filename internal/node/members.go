@@ -54,6 +54,11 @@ const followPause = time.Second
 
 // follow puts an entry of the metadata log in force. It is called in order.
 func (n *network) follow(s *metadata.State, e metadata.Entry) {
+	if err := n.checkLevel("the cluster writes", s.Level); err != nil {
+		n.fail(err)
+		return
+	}
+	n.wakeLevel()
 	var change *schema.Change
 	if e.Kind == metadata.EntrySchema {
 		change = &e.Change
@@ -76,8 +81,11 @@ func (n *network) follow(s *metadata.State, e metadata.Entry) {
 			n.query.Announce(s.Schema, c)
 		}
 	}
-	if err := n.identityFile.Follow(s.Generation, s.Level); err != nil {
+	if err := n.identityFile.Follow(s.Generation, 0); err != nil {
 		n.Node.log.Warn("identity could not be written", "error", err)
+	}
+	if err := n.writeLevel(s.Level); err != nil {
+		n.Node.log.Warn("the format level stays what it is here: the identity could not be written", "error", err)
 	}
 	n.setSelf(n.identityFile.Identity())
 	if g := n.gossip.Load(); g != nil {
@@ -165,6 +173,7 @@ func (n *network) liveness(e gossip.Event) {
 		n.events.alive[host] = up
 		n.events.mu.Unlock()
 		n.announce()
+		n.wakeLevel()
 	}
 	if up {
 		n.heardEpoch(host, e.Member.Epoch)

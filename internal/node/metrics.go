@@ -75,6 +75,7 @@ func (n *network) registerRing() {
 	counter("untold", "Writes sent on whose coordinator could not be told of it.", s.Untold)
 	counter("away", "Writes of one partition that this node has no replica of.", s.Away)
 	counter("served", "Writes of other coordinators.", s.Served)
+	counter("named", "Records of other coordinators that name them.", s.Named)
 	counter("refused", "Writes of other coordinators that were refused.", s.Refused)
 	gauge := func(name, help string, f func() int64) {
 		n.metrics.GaugeFunc("ilion_"+name, help, func() float64 { return float64(f()) })
@@ -92,6 +93,7 @@ func (n *network) registerRing() {
 		batches, _ := n.batches.Pending()
 		return int64(batches)
 	})
+	gauge("format_level", "Format level that this node writes.", func() int64 { return int64(n.level()) })
 	gauge("voters", "Members that decide on changes of schema and members.", func() int64 { return int64(len(n.log.State().Voters)) })
 	gauge("members", "Members of the cluster.", func() int64 { return int64(len(n.log.State().Members)) })
 	gauge("members_up", "Members that can be asked, this node included.", func() (up int64) {

@@ -17,6 +17,7 @@ import (
 	"github.com/ilion-db/ilion/cluster/metadata"
 	"github.com/ilion-db/ilion/cluster/peers"
 	"github.com/ilion-db/ilion/cluster/replicaread"
+	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/internal/wireserver"
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
@@ -153,12 +154,16 @@ func starting() *wire.Error {
 }
 
 // hello says who this node is.
-func (n *network) hello(wire.Purpose) wire.Hello {
+func (n *network) hello(purpose wire.Purpose) wire.Hello {
 	id := n.self.Load()
 	h := wire.Hello{
 		ClusterID: id.ClusterID, ClusterName: id.ClusterName, Generation: id.Generation,
 		HostID: id.HostID, DiskID: id.DiskID, BootCount: id.BootCount, ClockMark: id.ClockMark,
-		Lowest: lowestLevel, Highest: metadata.FormatLevel,
+		Lowest: level.Lowest, Highest: n.highestLevel(),
+	}
+	if purpose != wire.PurposeClient {
+		// Who cannot do what the cluster writes is no part of it.
+		h.Lowest = max(h.Lowest, id.FormatLevel)
 	}
 	if n.logged.Load() {
 		h.Epoch = n.epoch()
@@ -174,9 +179,6 @@ func (n *network) epoch() uint64 {
 	}
 	return n.log.Epoch()
 }
-
-// lowestLevel is the oldest format level that this version can write.
-const lowestLevel = 1
 
 // check refuses nodes that must not take part.
 func (n *network) check(h *wire.Hello, addr string) *wire.Error {
@@ -238,6 +240,7 @@ func (n *network) heard(h *wire.Hello, skew time.Duration) {
 	if memberOf(n.log.State(), h.HostID) != nil {
 		n.book.Hear(peerOf(h))
 		n.noteSkew(h.HostID, skew)
+		n.noteLevel(h.HostID, h.Highest)
 	}
 	n.heardEpoch(h.HostID, h.Epoch)
 }

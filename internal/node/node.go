@@ -67,6 +67,9 @@ type Node struct {
 
 	cqlListener, httpListener net.Listener
 
+	levels levels
+	failed failure
+
 	life     context.Context // ends with closing
 	closing  <-chan struct{}
 	end      context.CancelFunc
@@ -96,6 +99,8 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	n := &Node{opts: o, log: o.Log, started: o.Clock.Mono()}
 	n.life, n.end = context.WithCancel(context.Background())
 	n.closing = n.life.Done()
+	n.failed.done = make(chan struct{})
+	n.levels.wake = make(chan struct{}, 1)
 	steps := []func(context.Context) error{n.limitMemory, n.listen, n.openDirectory, n.openMetadata, n.openEngine, n.ownParts, n.openQuery, n.serve}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -104,6 +109,7 @@ func New(ctx context.Context, o Options) (*Node, error) {
 		}
 	}
 	n.keeper.Go(n.keepIdentity)
+	n.keeper.Go(n.watchStore)
 	return n, nil
 }
 
@@ -151,12 +157,6 @@ func (n *Node) abandon() {
 	n.end()
 	n.close(context.Background())
 }
-
-// Failed is closed when the store has failed and the node has to be restarted.
-func (n *Node) Failed() <-chan struct{} { return n.engine.Failed() }
-
-// FailedErr is why.
-func (n *Node) FailedErr() error { return n.engine.Err() }
 
 // Query is the statement processor, for embedded use.
 func (n *Node) Query() *query.Processor { return n.query }

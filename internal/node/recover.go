@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/ilion-db/ilion/cluster/metadata"
+	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
@@ -50,7 +51,7 @@ func Rejoin(ctx context.Context, o Options) (generation uint16, err error) {
 			// No cluster id: that of the older generation would be refused.
 			return wire.Hello{
 				ClusterName: id.ClusterName, HostID: id.HostID, DiskID: id.DiskID, BootCount: id.BootCount, ClockMark: id.ClockMark,
-				Lowest: lowestLevel, Highest: metadata.FormatLevel,
+				Lowest: id.FormatLevel, Highest: level.Highest,
 			}
 		},
 	})

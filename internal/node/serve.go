@@ -54,6 +54,8 @@ func (n *Node) openQuery(context.Context) error {
 		MaxResult:     maxResult(n.budget),
 		Timeout:       n.opts.Config.RequestTimeout,
 		ClusterName:   n.opts.Config.ClusterName,
+		HostID:        n.identity.HostID,
+		Level:         n.level,
 		Metrics:       n.metrics,
 		Log:           n.log,
 	})
@@ -152,5 +154,10 @@ func (n *Node) ready() error {
 	if !n.serving.Load() {
 		return errors.New("starting")
 	}
-	return n.engine.Err()
+	select {
+	case <-n.failed.done:
+		return n.failed.err
+	default:
+		return n.engine.Err()
+	}
 }

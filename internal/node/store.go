@@ -36,12 +36,21 @@ func (n *Node) openEngine(context.Context) error {
 		stores <- nil
 	}
 	var err error
+	if opened != nil {
+		err = n.checkLevel("the cluster writes", opened.Level)
+	}
+	if err == nil {
+		err = n.writeLevel(levelOf(opened))
+	}
+	if err != nil {
+		return errors.Join(err, <-stores)
+	}
 	n.engine, err = engine.Open(engine.Options{
 		FS: n.opts.FS, Dir: c.DataDir, Clock: n.opts.Clock, Rand: n.opts.Rand.Split(),
 		Schema: follows, Budget: n.budget, Log: n.log,
 		Sync: syncModes[c.CommitlogSync], SyncPeriod: c.CommitlogSyncPeriod,
 		SegmentSize: int(c.CommitlogSegment), LogSize: c.CommitlogTotal, SetAside: c.SetAside,
-		Access: accessModes[c.DiskAccessMode], HostID: n.identity.HostID,
+		Access: accessModes[c.DiskAccessMode], HostID: n.identity.HostID, Level: n.level(),
 		// Repair, which would tell when every replica has had a tombstone, is not there.
 		ExplicitPurge: n.network != nil,
 	})

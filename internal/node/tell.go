@@ -17,6 +17,7 @@ const tellTo = 8
 // Their answers tell how far their clocks are from this one's.
 func (n *network) tellMark() {
 	n.setSelf(n.identityFile.Identity())
+	n.wakeLevel()
 	if err := n.book.Save(); err != nil {
 		n.Node.log.Warn("what is known of other nodes could not be written", "error", err)
 	}
