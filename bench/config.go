@@ -37,7 +37,8 @@ type Config struct {
 // Target is where requests go and what they ask for.
 type Target struct {
 	Protocol         string   // one of Protocols, cql
-	Hosts            []string // some nodes as "host:port" or "host", 127.0.0.1; others of the cluster are found
+	Hosts            []string // some nodes as "host:port" or "host", 127.0.0.1; others of the cluster are found; the port is the protocol's, 9042 or 7000
+	ClusterKeyFile   string   // the cluster's key, if it has one; for the protocol wire
 	LocalDC          string   // requests go to this data centre if they can; any
 	Connections      int      // per node, 2
 	Keyspace         string   // ilion_bench
@@ -94,8 +95,8 @@ func (c *Config) Validate() error {
 	full := *c
 	full.setDefaults()
 	switch {
-	case c.Workers < 0 || c.Workers > 65536:
-		return fmt.Errorf("bench: %d workers, must be 1 to 65536", c.Workers)
+	case c.Workers < 0 || c.Workers > maxWorkers:
+		return fmt.Errorf("bench: %d workers, must be 1 to %d", c.Workers, maxWorkers)
 	case c.Duration < 0 || c.Warmup < 0:
 		return fmt.Errorf("bench: negative duration or warm-up")
 	case c.Rate < 0 || c.Operations < 0:
@@ -137,6 +138,8 @@ func (t *Target) validate() error {
 	switch {
 	case !slices.Contains(Protocols, t.Protocol):
 		return fmt.Errorf("bench: protocol %q is none of %v", t.Protocol, Protocols)
+	case t.ClusterKeyFile != "" && t.Protocol != "wire":
+		return fmt.Errorf("bench: a cluster's key is for the protocol wire only, not for %s", t.Protocol)
 	case t.Connections < 1 || t.Connections > 1024:
 		return fmt.Errorf("bench: %d connections per node, must be 1 to 1024", t.Connections)
 	case !identifier.MatchString(t.Keyspace):

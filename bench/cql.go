@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
@@ -18,8 +15,11 @@ import (
 
 const defaultCQLPort = 9042
 
-// requestTimeout is what a client waits for an answer.
-const requestTimeout = 30 * time.Second
+// What a client waits for an answer and for a connection.
+const (
+	requestTimeout = 30 * time.Second
+	connectTimeout = 10 * time.Second
+)
 
 // cqlTarget speaks CQL's native protocol through the stock driver.
 type cqlTarget struct {
@@ -46,7 +46,7 @@ func dialCQL(_ context.Context, t *Target) (target, error) {
 	cluster.Port = port // of nodes that do not tell theirs
 	cluster.NumConns = t.Connections
 	cluster.Timeout, cluster.WriteTimeout = requestTimeout, requestTimeout
-	cluster.ConnectTimeout = 10 * time.Second
+	cluster.ConnectTimeout = connectTimeout
 	cluster.ReconnectInterval = time.Second
 	cluster.RetryPolicy = &gocql.SimpleRetryPolicy{NumRetries: 0}
 	cluster.Metadata.CacheMode = gocql.KeyspaceOnly
@@ -61,35 +61,15 @@ func dialCQL(_ context.Context, t *Target) (target, error) {
 	if err != nil {
 		return nil, cannotConnect(t, err)
 	}
-	if err := knownDC(s.GetHosts(), t.LocalDC); err != nil {
+	var dcs []string
+	for _, h := range s.GetHosts() {
+		dcs = append(dcs, h.DataCenter())
+	}
+	if err := knownDC(dcs, t.LocalDC); err != nil {
 		s.Close()
 		return nil, err
 	}
 	return &cqlTarget{session: s}, nil
-}
-
-// cannotConnect says what to do about it.
-func cannotConnect(t *Target, err error) error {
-	hosts := strings.Join(t.Hosts, ", ")
-	// The driver does not wrap what it was told in every place.
-	if errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "connection refused") {
-		return fmt.Errorf("bench: %w at %s: start a server with `ilion serve`, or name one with --hosts", ErrRefused, hosts)
-	}
-	return fmt.Errorf("bench: cannot connect to %s: %w", hosts, err)
-}
-
-// knownDC tells a data centre that no node is in: every request would go to
-// another one.
-func knownDC(hosts []*gocql.HostInfo, dc string) error {
-	var known []string
-	for _, h := range hosts {
-		known = append(known, h.DataCenter())
-	}
-	if dc == "" || slices.Contains(known, dc) {
-		return nil
-	}
-	slices.Sort(known)
-	return fmt.Errorf("bench: no node is in the data centre %q, there are %s", dc, strings.Join(slices.Compact(known), ", "))
 }
 
 func (t *cqlTarget) define(ctx context.Context, text string) error {
@@ -192,23 +172,6 @@ func (v *encoded) UnmarshalCQL(_ gocql.TypeInfo, data []byte) error {
 	return nil
 }
 
-// splitHost takes "host:port", or a host alone, which has the default port.
-func splitHost(s string, port int) (string, int, error) {
-	host, p, err := net.SplitHostPort(s)
-	if err != nil {
-		host = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
-		if host == "" || strings.Contains(host, ":") && net.ParseIP(host) == nil {
-			return "", 0, fmt.Errorf("bench: bad host %q", s)
-		}
-		return host, port, nil
-	}
-	port, err = strconv.Atoi(p)
-	if err != nil || port < 1 || port > 65535 || host == "" {
-		return "", 0, fmt.Errorf("bench: bad port or host in %q", s)
-	}
-	return host, port, nil
-}
-
 // cqlErrors are the names of what a server answers, by code.
 var cqlErrors = map[int]string{
 	gocql.ErrCodeServer:        "server error",
@@ -224,7 +187,7 @@ var cqlErrors = map[int]string{
 	gocql.ErrCodeUnprepared:    "unprepared",
 }
 
-// cqlErrorKind names an error of the driver.
+// cqlErrorKind names an error of the driver; "" if it is none of its own.
 func cqlErrorKind(err error) string {
 	var request gocql.RequestError
 	switch {

@@ -5,7 +5,8 @@
 //		Target:   bench.Target{Hosts: []string{"127.0.0.1", "127.0.0.2"}, Consistency: "QUORUM"},
 //	})
 //
-// It is a client only, and knows nothing of the server's code. Every value is a
+// It is a client only: of CQL by the stock Go driver, or of Ilion's own protocol
+// by package wire/client. Both run the same statements. Every value is a
 // function of its key and Data.Seed, so that each read is checked against what
 // must have been written:
 //
@@ -63,6 +64,9 @@
 // errors do. What the servers' processes used is added up where they can be seen:
 // they were named, or listen on this machine (Linux).
 //
-// A worker has its own histograms, buffers and random source; they are merged
-// at the end and, for the progress line, through atomic counters only.
+// A worker is a goroutine with its own histograms, buffers and random source,
+// and with one operation in flight; it allocates nothing for an operation. What
+// workers count is merged at the end and, for the progress line, through atomic
+// counters only. Many workers share a connection: what they ask at the same time
+// goes out together.
 package bench

@@ -3,7 +3,6 @@ package bench
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -80,111 +79,134 @@ func (s *server) stop() {
 }
 
 // small is a run of few operations.
-func small(workload string, hosts ...string) Config {
-	return Config{
+func small(protocol, workload string, nodes ...*server) Config {
+	c := Config{
 		Workload: workload, Workers: 4, Operations: 200,
 		Data:   Data{Rows: 120, PartitionRows: 40},
-		Target: Target{Hosts: hosts, Connections: 1},
+		Target: Target{Protocol: protocol, Connections: 1, Keyspace: "by_" + protocol},
+	}
+	for _, n := range nodes {
+		c.Target.Hosts = append(c.Target.Hosts, n.address(protocol))
+	}
+	return c
+}
+
+// address is where a protocol reaches the node.
+func (s *server) address(protocol string) string {
+	if protocol == "wire" {
+		return s.internode
+	}
+	return s.cql
+}
+
+// byProtocol runs a test with each protocol and a node.
+func byProtocol(t *testing.T, test func(t *testing.T, protocol string, s *server)) {
+	s := startServer(t, 0, "")
+	for _, p := range Protocols {
+		t.Run(p, func(t *testing.T) { test(t, p, s) })
 	}
 }
 
 func TestEveryWorkload(t *testing.T) {
-	s := startServer(t, 0, "")
-	for _, w := range append([]string{"write"}, Workloads...) {
-		c := small(w, s.cql)
-		c.Data.ValueSizeMin, c.Data.ValueSize = 3, 30
-		r, err := Run(t.Context(), c)
-		if err != nil {
-			t.Fatalf("%s: %v", w, err)
+	byProtocol(t, func(t *testing.T, protocol string, s *server) {
+		for _, w := range append([]string{"write"}, Workloads...) {
+			c := small(protocol, w, s)
+			c.Data.ValueSizeMin, c.Data.ValueSize = 3, 30
+			r, err := Run(t.Context(), c)
+			if err != nil {
+				t.Fatalf("%s: %v", w, err)
+			}
+			want := int64(200)
+			if w == "verify" || w == "ycsb-load" {
+				want = 120
+			}
+			if r.Operations != want || r.Failed() != 0 || r.Stale != 0 || r.Protocol != protocol {
+				t.Errorf("%s: %d operations, want %d; %d stale, errors %v", w, r.Operations, want, r.Stale, r.FirstErrors)
+			}
+			if n := r.Nodes[s.cql]; protocol == "cql" && (len(r.Nodes) != 1 || n.Requests < want || n.Errors != 0) {
+				t.Errorf("%s: requests by node %v", w, r.Nodes)
+			}
 		}
-		want := int64(200)
-		if w == "verify" || w == "ycsb-load" {
-			want = 120
-		}
-		if r.Operations != want || r.Failed() != 0 || r.Stale != 0 {
-			t.Errorf("%s: %d operations, want %d; %d stale, errors %v", w, r.Operations, want, r.Stale, r.FirstErrors)
-		}
-		if n := r.Nodes[s.cql]; len(r.Nodes) != 1 || n.Requests < want || n.Errors != 0 {
-			t.Errorf("%s: requests by node %v", w, r.Nodes)
-		}
-	}
+	})
 }
 
 func TestOpenLoopWithWarmup(t *testing.T) {
-	s := startServer(t, 0, "")
-	c := small("ycsb-d", s.cql)
-	var progress bytes.Buffer
-	c.Rate, c.Warmup, c.Duration, c.Progress = 500, 20*time.Millisecond, 100*time.Millisecond, &progress
-	r, err := Run(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// How many of the 50 that are due start in time depends on the machine.
-	if r.Failed() != 0 || r.Operations > 50 || r.Rate != 500 {
-		t.Errorf("%d operations, errors %v", r.Operations, r.FirstErrors)
-	}
+	byProtocol(t, func(t *testing.T, protocol string, s *server) {
+		c := small(protocol, "ycsb-d", s)
+		var progress bytes.Buffer
+		c.Rate, c.Warmup, c.Duration, c.Progress = 500, 20*time.Millisecond, 100*time.Millisecond, &progress
+		r, err := Run(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// How many of the 50 that are due start in time depends on the machine.
+		if r.Failed() != 0 || r.Operations > 50 || r.Rate != 500 {
+			t.Errorf("%d operations, errors %v", r.Operations, r.FirstErrors)
+		}
+	})
 }
 
 func TestWrongRowsAreFound(t *testing.T) {
-	s := startServer(t, 0, "")
-	for _, w := range []string{"write", "ycsb-load"} {
-		if _, err := Run(t.Context(), small(w, s.cql)); err != nil {
+	byProtocol(t, func(t *testing.T, protocol string, s *server) {
+		for _, w := range []string{"write", "ycsb-load"} {
+			if _, err := Run(t.Context(), small(protocol, w, s)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := small(protocol, "verify", s)
+		c.Data.Rows = 125
+		r, err := Run(t.Context(), c)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	c := small("verify", s.cql)
-	c.Data.Rows = 125
-	r, err := Run(t.Context(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Operations != 120 || r.Errors[wrongAnswer] != 5 || !strings.Contains(r.FirstErrors[wrongAnswer], "missing") {
-		t.Errorf("verify of rows that were not written: %d operations, %v", r.Operations, r.FirstErrors)
-	}
-	c = small("ycsb-c", s.cql)
-	c.Data.Seed = 2
-	if _, err = Run(t.Context(), c); !errors.Is(err, ErrWrong) || !strings.Contains(err.Error(), "the table has other rows") {
-		t.Errorf("rows of another seed: %v", err)
-	}
-	c = small("write", s.cql)
-	c.Data.Columns = 6
-	if _, err = Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "c5") {
-		t.Errorf("more columns than the table has: %v", err)
-	}
-	c = small("write", s.cql)
-	c.Target.Replication = "2"
-	if _, err = Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "is there already with replication = {'class': 'SimpleStrategy', 'replication_factor': 1}") {
-		t.Errorf("another replication than the keyspace has: %v", err)
-	}
-	c = small("write", s.cql)
-	c.Target.LocalDC = "mars"
-	if _, err = Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), `no node is in the data centre "mars", there are datacenter1`) {
-		t.Errorf("an unknown data centre: %v", err)
-	}
+		if r.Operations != 120 || r.Errors[wrongAnswer] != 5 || !strings.Contains(r.FirstErrors[wrongAnswer], "missing") {
+			t.Errorf("verify of rows that were not written: %d operations, %v", r.Operations, r.FirstErrors)
+		}
+		for _, tc := range []struct {
+			what, workload string
+			change         func(*Config)
+			want           string
+		}{
+			{"rows of another seed", "ycsb-c", func(c *Config) { c.Data.Seed = 2 }, "the table has other rows"},
+			{"more columns than the table has", "write", func(c *Config) { c.Data.Columns = 6 }, "c5"},
+			{"another replication than the keyspace has", "write", func(c *Config) { c.Target.Replication = "2" },
+				"is there already with replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"},
+			{"an unknown data centre", "write", func(c *Config) { c.Target.LocalDC = "mars" }, `no node is in the data centre "mars", there are datacenter1`},
+		} {
+			c := small(protocol, tc.workload, s)
+			tc.change(&c)
+			if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s: %v, want %q", tc.what, err, tc.want)
+			}
+		}
+	})
 }
 
 func TestOneOfThreeNodesIsDead(t *testing.T) {
 	first := startServer(t, 0, "")
 	second, third := startServer(t, 1, first.internode), startServer(t, 2, first.internode)
-	hosts := []string{third.cql, first.cql, second.cql}
-	run := func(workload, level string) *Report {
+	run := func(protocol, workload, level string) *Report {
 		t.Helper()
-		c := small(workload, hosts...)
+		c := small(protocol, workload, third, first, second)
 		c.Target.Replication, c.Target.Consistency = "3", level
 		r, err := Run(t.Context(), c)
 		if err != nil {
-			t.Fatalf("%s at %s: %v", workload, level, err)
+			t.Fatalf("%s by %s at %s: %v", workload, protocol, level, err)
 		}
 		return r
 	}
-	if r := run("write", "ALL"); r.Operations != 200 || r.Failed() != 0 || len(r.Nodes) != 3 {
-		t.Errorf("three nodes: %d operations, errors %v, by node %v", r.Operations, r.FirstErrors, r.Nodes)
+	for _, p := range Protocols {
+		if r := run(p, "write", "ALL"); r.Operations != 200 || r.Failed() != 0 || p == "cql" && len(r.Nodes) != 3 {
+			t.Errorf("%s, three nodes: %d operations, errors %v, by node %v", p, r.Operations, r.FirstErrors, r.Nodes)
+		}
 	}
 	third.stop()
-	if r := run("verify", "QUORUM"); r.Operations+r.Failed() != 120 || r.Errors[wrongAnswer] != 0 || r.Nodes[third.cql].Requests != 0 {
-		t.Errorf("two nodes: %d operations, errors %v, by node %v", r.Operations, r.FirstErrors, r.Nodes)
-	}
-	if r := run("write", "ALL"); r.Operations != 0 || r.Failed() != 200 || r.Errors[wrongAnswer] != 0 || len(r.Nodes) != 2 {
-		t.Errorf("two of three nodes at ALL: %d operations, errors %v, by node %v", r.Operations, r.Errors, r.Nodes)
+	for _, p := range Protocols {
+		if r := run(p, "verify", "QUORUM"); r.Operations+r.Failed() != 120 || r.Errors[wrongAnswer] != 0 || r.Nodes[third.cql].Requests != 0 {
+			t.Errorf("%s, two nodes: %d operations, errors %v, by node %v", p, r.Operations, r.FirstErrors, r.Nodes)
+		}
+		if r := run(p, "write", "ALL"); r.Operations != 0 || r.Failed() != 200 || r.Errors[wrongAnswer] != 0 {
+			t.Errorf("%s, two of three nodes at ALL: %d operations, errors %v, by node %v", p, r.Operations, r.Errors, r.Nodes)
+		}
 	}
 }

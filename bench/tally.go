@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -77,7 +78,7 @@ func errorKind(err error) string {
 	if errors.Is(err, ErrWrong) {
 		return wrongAnswer
 	}
-	if kind := cqlErrorKind(err); kind != "" {
+	if kind := cmp.Or(cqlErrorKind(err), wireErrorKind(err)); kind != "" {
 		return kind
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/wire"
+	"github.com/ilion-db/ilion/wire/client"
 )
 
 // serverError is an error that a server answered.
@@ -28,6 +31,11 @@ func TestErrorKinds(t *testing.T) {
 		{context.DeadlineExceeded, "time-out in the client"},
 		{gocql.ErrTimeoutNoResponse, "time-out in the client"},
 		{gocql.ErrNoConnections, "no node to be reached"},
+		{wire.Errorf(wire.CodeUnavailable, "text"), "unavailable"},
+		{fmt.Errorf("wrapped: %w", wire.Errorf(wire.CodeTimeout, "text")), "time-out"},
+		{client.ErrTimeout, "time-out in the client"},
+		{client.ErrUnreachable, "no node to be reached"},
+		{client.ErrLost, "connection"},
 		{errors.New("EOF"), "connection"},
 	} {
 		if got := errorKind(tc.err); got != tc.want {

@@ -6,12 +6,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
 
 	"github.com/ilion-db/ilion/ring"
 )
 
 // Protocols are the names that Target.Protocol takes.
-var Protocols = []string{"cql"}
+var Protocols = []string{"cql", "wire"}
 
 // target is a client of one protocol: a way to the servers. It may be used
 // concurrently.
@@ -36,7 +41,7 @@ type statement interface {
 type call interface {
 	// run sends the values, in the order of the markers and encoded as their
 	// types are in CQL, and hands each row of the answer to into, which may be
-	// nil. It returns the node that answered or failed, "" if no node was tried.
+	// nil. It returns the node that answered or failed, "" if none was tried or it is not known.
 	// An error of into ends it and is returned as it is. The values are the
 	// caller's again when it returns.
 	run(ctx context.Context, values [][]byte, into rows) (node string, err error)
@@ -50,7 +55,47 @@ type rows interface {
 }
 
 func dial(ctx context.Context, t *Target) (target, error) {
+	if t.Protocol == "wire" {
+		return dialWire(ctx, t)
+	}
 	return dialCQL(ctx, t)
+}
+
+// splitHost takes "host:port", or a host alone, which has the default port.
+func splitHost(s string, port int) (string, int, error) {
+	host, p, err := net.SplitHostPort(s)
+	if err != nil {
+		host = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+		if host == "" || strings.Contains(host, ":") && net.ParseIP(host) == nil {
+			return "", 0, fmt.Errorf("bench: bad host %q", s)
+		}
+		return host, port, nil
+	}
+	port, err = strconv.Atoi(p)
+	if err != nil || port < 1 || port > 65535 || host == "" {
+		return "", 0, fmt.Errorf("bench: bad port or host in %q", s)
+	}
+	return host, port, nil
+}
+
+// cannotConnect says what to do about it.
+func cannotConnect(t *Target, err error) error {
+	hosts := strings.Join(t.Hosts, ", ")
+	// The driver does not wrap what it was told in every place.
+	if errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "connection refused") {
+		return fmt.Errorf("bench: %w at %s: start a server with `ilion serve`, or name one with --hosts", ErrRefused, hosts)
+	}
+	return fmt.Errorf("bench: cannot connect to %s: %w", hosts, err)
+}
+
+// knownDC tells a data centre that is none of those of the nodes: every request
+// would go to another one.
+func knownDC(dcs []string, dc string) error {
+	if dc == "" || slices.Contains(dcs, dc) {
+		return nil
+	}
+	slices.Sort(dcs)
+	return fmt.Errorf("bench: no node is in the data centre %q, there are %s", dc, strings.Join(slices.Compact(dcs), ", "))
 }
 
 // runOnce prepares and runs a statement.

@@ -28,7 +28,8 @@ What reads want must have been written with the same --rows, --columns, --value-
 --partition-rows and --seed. Keyspace and table are made if they are not there.
 
 HOST is "host" or "host:port", 127.0.0.1 if none is given; the other nodes of a cluster are
-found, and each request goes to a node that has its row.`
+found, and each request goes to a node that has its row. The protocol cql (the stock driver)
+uses the native port, 9042 unless it is given, and wire, Ilion's own, the internode port, 7000.`
 
 func benchCommand() *cobra.Command {
 	var c bench.Config
@@ -86,6 +87,7 @@ func targetFlags(cmd *cobra.Command, t *bench.Target) {
 	f := cmd.Flags()
 	f.StringVar(&t.Protocol, "protocol", "cql", "of requests: "+strings.Join(bench.Protocols, ", "))
 	f.StringSliceVar(&t.Hosts, "hosts", nil, "some `hosts` of the cluster, as host or host:port (default 127.0.0.1)")
+	f.StringVar(&t.ClusterKeyFile, "cluster-key-file", "", "`file` with the cluster's key, if it has one; for wire")
 	f.StringVar(&t.LocalDC, "local-dc", "", "`data centre` whose nodes get the requests (default any)")
 	f.IntVar(&t.Connections, "connections", 2, "connections per node")
 	f.StringVar(&t.Consistency, "consistency", "ONE", "consistency `level` of reads and writes")

@@ -24,7 +24,9 @@ func TestBenchFlags(t *testing.T) {
 		{"write --hosts a b", "hosts are given twice"},
 		{"write a:b:c", `bad host "a:b:c"`},
 		{"write --keyspace my-ks", `keyspace "my-ks"`},
-		{"write --protocol http", `protocol "http" is none of`},
+		{"write --protocol http", `protocol "http" is none of [cql wire]`},
+		{"write --cluster-key-file k", "a cluster's key is for the protocol wire only"},
+		{"write --protocol wire --cluster-key-file /nonexistent/key", "the cluster's key: open /nonexistent/key"},
 		{"write --pid 1,x", `invalid argument "1,x" for "--pid" flag`},
 		{"write 127.0.0.1:1", "nothing listens at 127.0.0.1:1: start a server with `ilion serve`"},
 	} {
