@@ -52,6 +52,51 @@ func TestTombstonesEndPages(t *testing.T) {
 	d.want("SELECT count(*) FROM t", "10")
 }
 
+func TestTombstonesAreCounted(t *testing.T) {
+	d := wide(t)
+	for c := range 100 { // dead rows
+		d.run(fmt.Sprintf("DELETE FROM t WHERE k = 1 AND c = %d", c))
+	}
+	for c := 100; c < 110; c++ { // a dead cell each
+		d.run(fmt.Sprintf("DELETE v FROM t WHERE k = 1 AND c = %d", c))
+	}
+	d.run("DELETE FROM t WHERE k = 1 AND c >= 150 AND c < 160") // two ends
+	const dead = 100 + 10 + 2
+	for text, most := range map[string]int{
+		"SELECT c FROM t":                                       dead,
+		"SELECT c FROM t WHERE k = 1 ORDER BY c DESC":           dead,
+		"SELECT count(*) FROM t":                                dead,
+		"SELECT c FROM t WHERE k = 1 AND c < 100":               100,
+		"SELECT c FROM t WHERE k = 1 AND c >= 110 AND c < 140":  0,
+		"SELECT c FROM t WHERE k = 1 AND c >= 100 LIMIT 5":      5,
+		"SELECT c FROM t WHERE k = 1 AND c >= 100 AND c <= 155": 11, // a range deletion goes no further than what is read
+	} {
+		d.reader.Limits = exec.Limits{Tombstones: max(most, 1)}
+		if _, err := d.try(text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+		d.reader.Limits = exec.Limits{Tombstones: most - 1}
+		if most < 2 {
+			continue
+		}
+		if _, err := d.try(text); !errors.Is(err, exec.ErrTombstones) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// A paged query reads past any number of them, in more pages.
+func TestTombstonesOfPages(t *testing.T) {
+	d := wide(t)
+	for c := range 190 {
+		d.run(fmt.Sprintf("DELETE FROM t WHERE k = 1 AND c = %d", c))
+	}
+	d.page, d.reader.Limits = 5, exec.Limits{Tombstones: 10}
+	if got := d.run("SELECT c FROM t"); strings.Count(got, "\n") != 9 || d.pages < 19 {
+		t.Errorf("%d pages:\n%s", d.pages, got)
+	}
+}
+
 func TestInlineRowsAndCheck(t *testing.T) {
 	d := wide(t)
 	d.reader.Limits = exec.Limits{InlineRows: 32}

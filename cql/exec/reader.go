@@ -2,6 +2,8 @@ package exec
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/ilion-db/ilion/cql/native"
@@ -14,7 +16,12 @@ const (
 	DefaultPageBytes = 1 << 20
 	DefaultMaxBytes  = 100 << 20
 	DefaultScanBytes = 16 << 20
+	// DefaultTombstones is Cassandra's tombstone_failure_threshold.
+	DefaultTombstones = 100_000
 )
+
+// ErrTombstones refuses a result without pages that too many tombstones lie in.
+var ErrTombstones = errors.New("exec: too many tombstones")
 
 // maxPeek bounds how many rows a full page looks at to learn whether there is
 // another.
@@ -22,6 +29,10 @@ const maxPeek = 64
 
 // maxKeptCells is how many cells of collections a Reader keeps room for.
 const maxKeptCells = 4096
+
+// countedRows is how many live rows go together where tombstones are counted
+// and there are no pages: drivers' usual page.
+const countedRows = 5000
 
 // checkEvery is how many rows pass between calls of Limits.Check.
 const checkEvery = 256
@@ -36,6 +47,12 @@ type Limits struct {
 	// ScanBytes ends a page of a paged query once so many bytes of stored rows
 	// and tombstones were read for it; 0 is DefaultScanBytes.
 	ScanBytes int
+	// Tombstones ends a page of a paged query once more of them were read for
+	// it, and refuses another result, which is counted in parts of countedRows
+	// live rows. They are counted as Cassandra does: dead cells, range
+	// deletions' ends, and rows of which a deletion is all there is. 0 is
+	// DefaultTombstones.
+	Tombstones int
 	// InlineRows makes Page answer mutation.ErrWouldBlock after so many stored
 	// rows, for a caller that must not spend more; 0 is no bound.
 	InlineRows int
@@ -48,6 +65,8 @@ type Result struct {
 	Rows int
 	// PagingState is nil on the last page. It is valid until the next call.
 	PagingState []byte
+	// Live are the live rows that were read, Tombstones what was not live.
+	Live, Tombstones int
 }
 
 // Reader turns streams of stored rows into pages of results. It is reused:
@@ -69,6 +88,8 @@ type Reader struct {
 	count       int
 	scanned     int // bytes
 	rows        int // stored rows
+	live        int // of these
+	mostDead    int // tombstones in a part of a result without pages
 	peeked      int
 	remaining   uint32 // of the limit, 0 is none
 	inPartition uint32
@@ -117,7 +138,8 @@ func (r *Reader) Page(q *plan.Query, src mutation.Source, dst []byte) ([]byte, R
 
 func (r *Reader) begin(q *plan.Query, dst []byte) {
 	r.q, r.dst, r.base = q, dst, len(dst)
-	r.count, r.scanned, r.rows, r.peeked = 0, 0, 0, 0
+	r.count, r.scanned, r.rows, r.live, r.peeked = 0, 0, 0, 0, 0
+	r.mostDead, r.row.dead = 0, 0
 	r.full, r.more, r.stop, r.rowsSeen = false, false, false, false
 	r.merge = r.merge[:0]
 	r.remaining = q.Limit
@@ -150,7 +172,7 @@ func (r *Reader) finish() ([]byte, Result, error) {
 			return r.dst[:r.base], Result{}, err
 		}
 	}
-	res := Result{Rows: r.count}
+	res := Result{Rows: r.count, Live: r.live, Tombstones: max(r.mostDead, r.row.dead)}
 	if r.more {
 		r.end.table, r.end.fingerprint, r.end.remaining = r.q.Select.Table.ID, r.q.Select.Fingerprint, r.remaining
 		r.state = r.end.appendState(r.state[:0], r.macKey)
@@ -262,6 +284,10 @@ func (r *Reader) scanSlice(p *mutation.Partition, s mutation.Slice, after []byte
 				cover = p.Deletion.Max(it.Before)
 			}
 			r.scanned += boundaryBytes
+			r.row.dead++
+			if err := r.checkTombstones(); err != nil {
+				return err
+			}
 		} else if err := r.pass(p, it, cover); err != nil {
 			return err
 		}
@@ -296,11 +322,25 @@ func (r *Reader) pass(p *mutation.Partition, it *mutation.Item, cover mutation.D
 		}
 	}
 	live, err := r.row.load(it.Clustering, it.Row, cover)
+	if err == nil {
+		err = r.checkTombstones()
+	}
 	if err != nil || !live {
 		return err
 	}
+	if r.live++; r.live%countedRows == 0 && !r.paged() {
+		// A whole table may have any number of them: each part counts for itself.
+		r.mostDead, r.row.dead = max(r.mostDead, r.row.dead), 0
+	}
 	r.rowsSeen = true
 	return r.emit(p, it)
+}
+
+func (r *Reader) checkTombstones() error {
+	if !r.paged() && r.row.dead > def(r.Limits.Tombstones, DefaultTombstones) {
+		return fmt.Errorf("%w: over %d", ErrTombstones, def(r.Limits.Tombstones, DefaultTombstones))
+	}
+	return nil
 }
 
 // checkBudget ends a paged query's page that has read enough.
@@ -315,7 +355,7 @@ func (r *Reader) checkBudget(p *mutation.Partition, it *mutation.Item) {
 		r.more, r.stop = true, true
 		return
 	}
-	if r.scanned < def(r.Limits.ScanBytes, DefaultScanBytes) {
+	if r.scanned < def(r.Limits.ScanBytes, DefaultScanBytes) && r.row.dead <= def(r.Limits.Tombstones, DefaultTombstones) {
 		return
 	}
 	r.mark(p, it)

@@ -39,6 +39,7 @@ type row struct {
 	rowSlots  []int // slots that change from row to row
 	lastKey   int   // position of the last clustering column that is read, or -1
 	clustered []int // slot of each clustering column, or -1
+	dead      int   // tombstones passed, since it was set
 }
 
 // use prepares the slots for a statement.
@@ -116,7 +117,11 @@ func (r *row) clear() {
 // load takes a row and tells whether it is live.
 func (r *row) load(clustering, data []byte, cover mutation.Deletion) (live bool, err error) {
 	r.clear()
+	dead := r.dead
 	live, err = r.decode(data, cover)
+	if !live && r.dead == dead {
+		r.dead++ // the row's own deletion, or a marker that has expired
+	}
 	if err != nil || !live || r.lastKey < 0 {
 		return live, err
 	}
@@ -154,7 +159,13 @@ func (r *row) decode(data []byte, cover mutation.Deletion) (live bool, err error
 	cover = cover.Max(rr.Deletion)
 	for rr.NextCell() {
 		c := &rr.Cell
-		if !c.Live(r.now) || cover.Covers(c.Timestamp) {
+		if !c.Live(r.now) {
+			if c.Flags&mutation.CellCollection == 0 {
+				r.dead++
+			}
+			continue
+		}
+		if cover.Covers(c.Timestamp) {
 			continue
 		}
 		at := int32(plan.SlotUnread)

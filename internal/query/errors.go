@@ -3,7 +3,9 @@ package query
 import (
 	"context"
 	"errors"
+	"fmt"
 
+	"github.com/ilion-db/ilion/cql/exec"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/cql/plan"
 	"github.com/ilion-db/ilion/internal/session"
@@ -35,6 +37,8 @@ const (
 	ClassTooLarge
 	// ClassCorrupt means that stored data is damaged.
 	ClassCorrupt
+	// ClassTombstones means that a read has met too many tombstones.
+	ClassTombstones
 	// ClassUnknownTable means that the table was dropped meanwhile.
 	ClassUnknownTable
 )
@@ -57,6 +61,8 @@ func (p *Processor) classify(err error) ErrorClass {
 		return ClassOverloaded
 	case errors.Is(err, mutation.ErrCorrupt), errors.Is(err, mutation.ErrUnknownFeature):
 		return ClassCorrupt
+	case errors.Is(err, exec.ErrTombstones):
+		return ClassTombstones
 	case errors.Is(err, vfs.ErrNoSpace):
 		return ClassDiskFull
 	}
@@ -109,6 +115,11 @@ func (p *Processor) failure(c *call, err error) *native.Error {
 		return native.Invalid("%v", err)
 	case ClassUnknownTable:
 		return native.Invalid("The table was dropped while the statement ran")
+	case ClassTombstones:
+		p.log.Warn("a read was given up", "error", err)
+		e := native.ReadFailure(native.Consistency(level), 0, need, false, []native.FailureReason{p.reason(native.ReasonTooManyTombstones)})
+		e.Msg = fmt.Sprintf("Scanned over %d tombstones during the query; query aborted (see tombstone_failure_threshold)", exec.DefaultTombstones)
+		return e
 	case ClassCorrupt:
 		p.log.Error("stored data is damaged", "error", err)
 		if typ == "" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql"
+	"github.com/ilion-db/ilion/cql/exec"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/internal/vfs"
@@ -45,6 +46,7 @@ func TestMapError(t *testing.T) {
 		{classed(ClassDiskFull), native.CodeOverloaded, native.CodeOverloaded},
 		{classed(ClassTooLarge), native.CodeInvalid, native.CodeInvalid},
 		{classed(ClassCorrupt), native.CodeReadFailure, native.CodeServer},
+		{fmt.Errorf("page: %w", exec.ErrTombstones), native.CodeReadFailure, native.CodeReadFailure},
 		{classed(ClassUnknownTable), native.CodeInvalid, native.CodeInvalid},
 		{classed(ClassClosed), native.CodeOverloaded, native.CodeOverloaded},
 	} {
@@ -58,6 +60,9 @@ func TestMapError(t *testing.T) {
 		if got.Code == native.CodeWriteTimeout && (got.WriteType != native.WriteBatch || got.Consistency != native.Quorum || got.Required != 1) {
 			t.Errorf("%+v", got)
 		}
+	}
+	if got := db.mapError(read, exec.ErrTombstones); len(got.Reasons) != 1 || got.Reasons[0].Code != native.ReasonTooManyTombstones || got.Required != 1 {
+		t.Errorf("%+v", got)
 	}
 	if got := db.MapError(&session.Request{}, errors.New("x")); got.Code != native.CodeServer {
 		t.Error(got)

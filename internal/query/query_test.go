@@ -220,6 +220,18 @@ func TestWarnings(t *testing.T) {
 	if len(w) != 0 {
 		t.Error(w)
 	}
+	db.exec("CREATE TABLE dead (k int, c int, PRIMARY KEY (k, c))")
+	for c := range tombstoneWarn {
+		db.exec("DELETE FROM dead WHERE k = 1 AND c = ?", c)
+	}
+	if _, w = db.query(Statement{Text: "SELECT * FROM dead WHERE k = 1"}); len(w) != 0 {
+		t.Error(w)
+	}
+	db.exec("DELETE FROM dead WHERE k = 1 AND c = -1")
+	_, w = db.query(Statement{Text: "SELECT * FROM dead WHERE k = 1"})
+	if len(w) != 1 || !strings.HasPrefix(w[0], "Read 0 live rows and 1001 tombstone cells for a query of") {
+		t.Error(w)
+	}
 	var b strings.Builder
 	b.WriteString("BEGIN UNLOGGED BATCH ")
 	for i := range 12 {
