@@ -6,6 +6,7 @@ import (
 
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/wire"
 )
@@ -22,7 +23,7 @@ func (w *write) next(s *slot, e *wire.Error) *write {
 	switch e.Code {
 	case wire.CodeNewer:
 		w.c.stats.Newer.Inc()
-		if w.batched || w.tries >= maxStamps || !w.c.cfg.Stamps.Follow(e.Timestamp) {
+		if fail.Mutant("skip-restamping") || w.batched || w.tries >= maxStamps || !w.c.cfg.Stamps.Follow(e.Timestamp) {
 			return nil
 		}
 	case wire.CodeStale, wire.CodeNotOwner, wire.CodeUnknownTable:

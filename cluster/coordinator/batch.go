@@ -8,6 +8,7 @@ import (
 
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -192,6 +193,9 @@ func (b *batch) stored(ok bool) {
 		b.c.stats.Timeouts.Inc()
 		b.done.Complete(native.WriteTimeout(native.Consistency(b.level), kept, len(b.keepers), native.WriteBatchLog))
 	default:
+		if fail.Mutant("batch-done-first") {
+			b.forget()
+		}
 		b.write()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cluster/hints"
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -188,6 +189,9 @@ func (w *write) settle(s *slot, to slotState, reason uint16) {
 		case failed:
 			n.failures++
 		}
+		if hint && fail.Mutant("any-before-hint") && w.level == ring.Any {
+			n.acks++
+		}
 		if !hint || !w.awaitsHints() {
 			n.left--
 		}
@@ -242,7 +246,7 @@ func (w *write) decide() (cluster.Completer, error) {
 	met, left := true, 0
 	for i := range w.counts {
 		n := &w.counts[i]
-		met = met && n.acks >= w.need.groups[i].need
+		met = met && (n.acks >= w.need.groups[i].need || n.acks > 0 && fail.Mutant("acknowledge-early"))
 		if w.replayed != 0 {
 			met = met && n.left == 0 && n.without == 0
 		}
@@ -360,6 +364,10 @@ type hinted slot
 // hint keeps the record for a replica that may not have it. The slot's
 // reference is the hint's then.
 func (w *write) hint(s *slot) {
+	if fail.Mutant("forget-hint") {
+		(*hinted)(s).Complete(nil)
+		return
+	}
 	if err := w.c.cfg.Hints.Add(w.v.members[s.node].host, w.created, w.local[0], (*hinted)(s)); err != nil {
 		(*hinted)(s).Complete(err)
 	}

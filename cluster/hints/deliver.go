@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/internal/journal"
 	"github.com/ilion-db/ilion/mutation"
 )
@@ -207,6 +208,8 @@ func (d *deliverer) send(now time.Duration) (wait time.Duration, ready bool) {
 		answer(0, nil)
 	case dead:
 		d.s.keeper.note(dropOf(d.id, created, r, Expired))
+		answer(0, nil)
+	case fail.Mutant("lose-hint") && created%2 == 0:
 		answer(0, nil)
 	default:
 		if err := d.sender.Deliver(d.id, created, r, answer); err != nil {

@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 
+	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/internal/invariant"
 )
 
@@ -413,7 +414,7 @@ func (c *core) persist(rd *raft.Ready) error {
 			return err
 		}
 	}
-	if rd.MustSync {
+	if rd.MustSync && !fail.Mutant("vote-before-write") {
 		if err := c.file.write(c.hard, rd.Entries); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/wire"
@@ -16,7 +17,7 @@ import (
 func (r *round) resolve() {
 	err := r.result.shorten()
 	var repairs []repair
-	if err == nil && r.table.Options.ReadRepair != readRepairNone {
+	if err == nil && r.table.Options.ReadRepair != readRepairNone && !fail.Mutant("skip-read-repair") {
 		repairs, err = r.findRepairs()
 	}
 	r.mu.Lock()
@@ -116,7 +117,7 @@ func (s *result) shorten() error {
 	if s.round.read.Distinct {
 		limit = 1
 	}
-	if limit == 0 || len(s.pages) == 1 {
+	if limit == 0 || len(s.pages) == 1 || fail.Mutant("skip-short-read-protection") {
 		return nil
 	}
 	for i := range s.pages {
@@ -325,7 +326,7 @@ func nextRow(s mutation.Source) bool {
 // shadows notes which deletions of the merged stream the replica needs for a
 // row of its own.
 func (d *differ) shadows(row, clustering []byte, p *mutation.Partition) error {
-	if row == nil {
+	if row == nil || fail.Mutant("repair-without-deletions") {
 		return nil
 	}
 	if p.Deletion.Set {

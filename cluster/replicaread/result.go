@@ -3,6 +3,7 @@ package replicaread
 import (
 	"bytes"
 
+	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -37,7 +38,7 @@ func (s *result) use(r *round) {
 	}
 	s.cut, s.end, s.limited = false, wire.Position{}, s.limited[:0]
 	for _, p := range s.pages {
-		if p.reply.More && (!s.cut || comparePositions(&p.reply.Last, &s.end, r.read.Reverse) < 0) {
+		if p.reply.More && !fail.Mutant("forget-cut") && (!s.cut || comparePositions(&p.reply.Last, &s.end, r.read.Reverse) < 0) {
 			s.cut, s.end = true, p.reply.Last
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -138,6 +139,10 @@ func (rd *Reader) until(ctx context.Context, deadline time.Duration) (context.Co
 
 // answer ends the request with the page in store, or with an error.
 func (v *serving) answer(err error) {
+	if err != nil && fail.Mutant("damage-is-empty") {
+		v.store.reply, v.store.body, err = wire.ReadReply{}, v.store.body[:0], nil
+		v.store.head = v.store.reply.AppendHead(v.store.head[:0])
+	}
 	if err != nil {
 		e := v.rd.wireError(err)
 		if e.Code == wire.CodeCorrupt {
