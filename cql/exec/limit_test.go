@@ -63,7 +63,7 @@ func TestTombstonesAreCounted(t *testing.T) {
 	d.run("DELETE FROM t WHERE k = 1 AND c >= 150 AND c < 160") // two ends
 	const dead = 100 + 10 + 2
 	for text, most := range map[string]int{
-		"SELECT c FROM t":                                       dead,
+		"SELECT c FROM t": dead,
 		"SELECT c FROM t WHERE k = 1 ORDER BY c DESC":           dead,
 		"SELECT count(*) FROM t":                                dead,
 		"SELECT c FROM t WHERE k = 1 AND c < 100":               100,
