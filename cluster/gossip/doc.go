@@ -62,8 +62,8 @@
 // # Concurrency
 //
 // A Gossip is safe for concurrent use. Its mutex is taken below memberlist's own
-// and never held while memberlist or Notify is called. Close ends everything
-// that was started, for which it waits until a ping under way has timed out.
+// and never held while memberlist or Notify is called. After Close nobody hears
+// from it any more; of a ping under way a timer is left for some seconds.
 //
 // # What it does not do
 //

@@ -22,7 +22,7 @@ const (
 	probeInterval = time.Second
 	probeTimeout  = 500 * time.Millisecond
 	// maxHealth bounds how many times longer a node that is slow itself waits
-	// before it suspects another; Close waits as long.
+	// before it suspects another.
 	maxHealth = 4
 	// retransmit times the decimal digits of the ring's size is how often a node
 	// passes on what it hears. With memberlist's 4, one node in 100 misses it, and
@@ -173,24 +173,17 @@ func (g *Gossip) Members() []Member {
 	return append([]Member{self}, g.members.list()...)
 }
 
-// Close ends gossip without telling others, and returns when everything that it
-// started has ended and Notify will not be called again. That takes as long as a
-// ping that is under way may take: 1 s, up to 4 s in a node that is slow itself.
+// Close ends gossip without telling others. When it returns, Notify will not be
+// called and Network not be used again. A ping that is under way waits a few
+// seconds more for its answer, and does nothing then.
 func (g *Gossip) Close() error {
 	g.once.Do(func() {
-		met := g.members.met()
-		health := g.list.GetHealthScore() + 1
 		close(g.closing)
 		g.members.close()
 		if err := g.list.Shutdown(); err != nil {
 			g.o.Log.Debug("gossip does not end", "error", err)
 		}
 		g.wg.Wait()
-		// memberlist does not wait for its own: a ping, its own or for another,
-		// waits for its answer until it is late.
-		if met {
-			g.o.Clock.Sleep(time.Duration(health)*probeInterval + probeTimeout/10)
-		}
 	})
 	return nil
 }

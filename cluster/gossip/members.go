@@ -166,14 +166,6 @@ func (ms *members) count() int {
 	return len(ms.names)
 }
 
-// met tells whether any other process has been heard of: one that has left may
-// still be waited for.
-func (ms *members) met() bool {
-	ms.mu.Lock()
-	defer ms.mu.Unlock()
-	return len(ms.hosts) > 0 || len(ms.names) > 1
-}
-
 // missing returns the addresses of those of the peers that are not up, and
 // forgets who is down, told so, and no peer.
 func (ms *members) missing(peers []Peer) (addresses []string) {

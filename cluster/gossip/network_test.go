@@ -234,7 +234,11 @@ func (r *ring) close() {
 		}
 	}
 	wg.Wait()
+	time.Sleep(lastPings)
 }
+
+// lastPings is more than pings that were under way wait for their answers.
+const lastPings = 10 * time.Second
 
 // hear checks that the events of every member come in order.
 func (n *node) hear(e Event) {

@@ -145,8 +145,12 @@ func (c *command) placeAll(s *State, members []Member) (err error) {
 }
 
 // decide has what build makes of the state agreed on, building it anew while
-// the state moves. A nil command means that it is so already. This node's proposals come one after the other.
+// the state moves. A nil command means that it is so already. This node's
+// proposals come one after the other.
 func (l *Replicated) decide(ctx context.Context, build func(*State) (*command, error)) (uint64, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.proposing, cancel)()
 	for _, awaited := range []<-chan struct{}{l.ready, l.turn} {
 		select {
 		case <-awaited:

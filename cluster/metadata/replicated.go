@@ -122,6 +122,9 @@ type lifetime struct {
 	closing chan struct{}
 	closed  sync.Once
 	running sync.WaitGroup
+
+	proposing    context.Context // ends with StopProposing
+	endProposing context.CancelFunc
 }
 
 var _ Log = (*Replicated)(nil)
@@ -157,6 +160,7 @@ func OpenReplicated(fs vfs.FS, dir string, o ReplicatedOptions) (*Replicated, er
 		audience: audience{advanced: make(chan struct{}), waiting: map[uint64]int{}, claims: map[[16]byte]uint64{}},
 		lifetime: lifetime{ready: make(chan struct{}), closing: make(chan struct{})},
 	}
+	l.proposing, l.endProposing = context.WithCancel(context.Background())
 	l.turn <- struct{}{}
 	if l.opts.Warn == nil {
 		l.opts.Warn = func(string) {}
@@ -344,10 +348,16 @@ func (l *Replicated) fail(err error) {
 	}
 }
 
+// StopProposing ends this node's proposals, those under way and later ones, as
+// the end of their contexts does: their errors wrap context.Canceled. The rest
+// goes on.
+func (l *Replicated) StopProposing() { l.endProposing() }
+
 // Close ends the log and waits for what it has started. A proposal that is
 // under way ends with ErrClosed.
 func (l *Replicated) Close() (err error) {
 	l.closed.Do(func() {
+		l.endProposing()
 		close(l.closing)
 		l.running.Wait()
 		err = l.core.close()

@@ -23,11 +23,7 @@ func older(o *node.Options) { o.Config.FormatLevel = int(level.First) }
 func inMixedRing(t *testing.T, nodes int, change func(i int, o *node.Options), f func(*testRing)) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &testRing{t: t}
-		defer func() {
-			for i := range r.nodes {
-				r.stop(i)
-			}
-		}()
+		defer r.end()
 		for i := range nodes {
 			r.disks, r.nodes = append(r.disks, vfs.NewMem()), append(r.nodes, nil)
 			if err := r.try(i, func(o *node.Options) { change(i, o) }); err != nil {

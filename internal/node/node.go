@@ -182,6 +182,8 @@ func (n *Node) HTTPAddr() net.Addr {
 func (n *Node) Close(ctx context.Context) error {
 	n.draining.Store(true)
 	if n.network != nil {
+		// Without a quorum a change of the schema would keep the rest waiting.
+		n.network.log.StopProposing()
 		n.network.leave()
 	}
 	if n.session != nil {

@@ -110,14 +110,21 @@ func inRing(t *testing.T, nodes int, f func(*testRing)) {
 			r.disks, r.nodes = append(r.disks, vfs.NewMem()), append(r.nodes, nil)
 			r.start(i)
 		}
-		defer func() {
-			for i := range r.nodes {
-				r.stop(i)
-			}
-		}()
+		defer r.end()
 		f(r)
 	})
 }
+
+// end stops all nodes, and waits until nobody waits for the answers to pings
+// any more.
+func (r *testRing) end() {
+	for i := range r.nodes {
+		r.stop(i)
+	}
+	time.Sleep(lastPings)
+}
+
+const lastPings = 10 * time.Second
 
 func (r *testRing) options(i int) (node.Options, *cable) {
 	c := config.Default()
@@ -434,6 +441,53 @@ func TestWaitsForItsCluster(t *testing.T) {
 		}
 	})
 }
+
+// TestCloseWithoutQuorum closes a node that waits for voters which are gone.
+func TestCloseWithoutQuorum(t *testing.T) {
+	inRing(t, 3, func(r *testRing) {
+		r.table()
+		r.pause(10 * time.Second) // all three vote
+		r.kill(1)
+		r.kill(2)
+		failed := make(chan error, 1)
+		go func() { failed <- r.do(0, ring.One, "ALTER TABLE ks.t ADD w int") }()
+		time.Sleep(time.Second)
+		began := time.Now()
+		r.stop(0)
+		if took := time.Since(began); took > time.Second {
+			r.t.Errorf("it took %v", took)
+		}
+		if err := <-failed; err == nil || !strings.Contains(err.Error(), "shutting down; the change of the schema was not agreed on yet") {
+			r.t.Errorf("the change of the schema: %v", err)
+		}
+	})
+}
+
+// TestCloseAtOnce closes a node that does nothing while others live.
+func TestCloseAtOnce(t *testing.T) {
+	inRing(t, 3, func(r *testRing) {
+		r.table()
+		began := time.Now()
+		r.stop(0)
+		if took := time.Since(began); took > leaveMost {
+			r.t.Errorf("it took %v", took)
+		}
+		r.eventually(func() error {
+			n, err := r.count(1, ring.One, "SELECT * FROM system_views.gossip_info WHERE rpc_ready = 'true' ALLOW FILTERING")
+			if err == nil && n != 2 {
+				err = fmt.Errorf("%d nodes are up", n)
+			}
+			return err
+		})
+		if took := time.Since(began); took > 3*time.Second {
+			r.t.Errorf("the others know it after %v", took)
+		}
+	})
+}
+
+// leaveMost is what a node takes to end that has nothing to do, with the time in
+// which it tells others.
+const leaveMost = 500 * time.Millisecond
 
 // TestAllComeBack stops all nodes and starts them again.
 func TestAllComeBack(t *testing.T) {

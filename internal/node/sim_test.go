@@ -105,6 +105,7 @@ func simulate(t *testing.T, seed uint64, byHints bool) {
 	for i := range s.nodes {
 		s.nodes[i].close()
 	}
+	time.Sleep(lastPings)
 	if err != nil {
 		t.Error(err)
 	}

@@ -47,14 +47,20 @@ func (p *Processor) change(ctx context.Context, c *call, pl *plan.Plan, again fu
 }
 
 // changeError gives a failed TRUNCATE its own code, and tells of a change that
-// was not decided in time that it may still come into force.
+// was not decided, in time or before the node ends, that it may still come into force.
 func (p *Processor) changeError(s *plan.SchemaPlan, err error) error {
 	var n *native.Error
 	var e *schema.Error
 	if errors.As(err, &n) || errors.As(err, &e) {
 		return err
 	}
-	if p.classify(err) == ClassTimeout {
+	switch p.classify(err) {
+	case ClassClosed:
+		if s.Truncate {
+			return native.TruncateError("The node is shutting down; the TRUNCATE was not agreed on yet and may still come into force")
+		}
+		return native.ServerError("The node is shutting down; the change of the schema was not agreed on yet and may still come into force")
+	case ClassTimeout:
 		p.stats.failures.Add(1)
 		if s.Truncate {
 			return native.TruncateError("The TRUNCATE was not agreed on in time and may still come into force: %v", err)
