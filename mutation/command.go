@@ -15,7 +15,7 @@ type Key struct {
 // to replicas. It is immutable while a read runs.
 type ReadCommand struct {
 	Version uint8 // of the command and of the digest it asks for
-	Digest  bool  // only a digest of the live result is wanted
+	Digest  bool  // a digest of the live result is wanted; of a Replica, all that it holds of it, to be compared
 	Table   schema.TableID
 	Epoch   uint64 // schema epoch of the coordinator
 	Now     uint32 // seconds since 1970 by the coordinator; expiry is judged by it

@@ -592,3 +592,26 @@ func TestRepairOfAChangedTableIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestPagesAreOfAllThatThereIs: a store that leaves out old files, which a
+// client would not notice, must not do so where replicas are compared.
+func TestPagesAreOfAllThatThereIs(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a"}, nil)
+		n.everywhere(nil)
+		var reads atomic.Int32
+		for i, node := range n.nodes {
+			n.apply(i, n.row(1, 1, "v"))
+			node.store.BeforeRead = func(cmd *mutation.ReadCommand, _ bool) error {
+				if reads.Add(1); !cmd.Digest {
+					t.Error("the store may leave out something")
+				}
+				return nil
+			}
+		}
+		cmd := n.command()
+		if got, err := n.start(0, cmd, ring.All); err != nil || !strings.Contains(got, `="v"`) || reads.Load() != 2 || cmd.Digest {
+			t.Errorf("%q, %v, %d reads", got, err, reads.Load())
+		}
+	})
+}

@@ -50,11 +50,16 @@ func (s *store) read(ctx context.Context, rd *Reader, c *wire.Read, try bool) er
 func (s *store) page(ctx context.Context, rd *Reader, c *wire.Read, limits wire.Limits, try bool) error {
 	var src mutation.Source
 	var err error
+	// Pages are compared, too: files that cannot change what a client sees may
+	// still hold what other replicas tell, such as the marker of an old INSERT.
+	digest := c.Digest
+	c.Digest = true
 	if try {
 		src, err = rd.cfg.Replica.TryRead(&c.ReadCommand)
 	} else {
 		src, err = rd.cfg.Replica.Read(ctx, &c.ReadCommand)
 	}
+	c.Digest = digest
 	if err != nil {
 		return err
 	}
