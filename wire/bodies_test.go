@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/mutation/mutationtest"
 	"github.com/ilion-db/ilion/ring"
@@ -98,7 +99,115 @@ func bodies() map[string]body {
 		"read reply, digest":  &wire.ReadReply{HasDigest: true, Digest: id(9)},
 		"read reply, cut":     &wire.ReadReply{More: true, Last: wire.Position{Place: wire.PlaceBoundary, Token: -1, Key: []byte("k"), Clustering: []byte("c")}, Rows: []byte("rows")},
 		"read reply, cut end": &wire.ReadReply{More: true, Last: wire.Position{Place: wire.PlaceEnd, Token: -1, Key: []byte("k")}},
+		"prepare":             &wire.Prepare{Keyspace: "ks", Text: "SELECT * FROM t WHERE k = ?"},
+		"prepared":            &wire.Prepared{Ref: ref(1), Read: true, Bind: columns()[:2], PartitionKey: []uint16{1, 0}, Result: columns()},
+		"prepared, bare":      &wire.Prepared{Ref: ref(3)},
+		"execute":             executions(),
+		"batch":               clientBatch(),
+		"query":               &wire.Query{Keyspace: "ks", Text: "SELECT * FROM t", Options: wire.ExecuteOptions{Consistency: 6}},
+		"answers":             &answersBody{{Index: 1, Kind: wire.AnswerVoid}, {Index: 0, Kind: wire.AnswerRows, Body: []byte("rows")}, {Index: 300, Kind: wire.AnswerError, Body: []byte("error")}},
+		"rows":                &wire.Rows{Count: 2, Values: []byte("\x00\x00\x00\x01a\xff\xff\xff\xff")},
+		"rows, all":           &wire.Rows{Count: 1, PagingState: []byte("state"), ResultID: id(4), Columns: columns(), Warnings: []string{"careful"}, Values: []byte("values")},
+		"failure":             &wire.Failure{CQL: 0x1100, Consistency: 4, Required: 2, Received: 1, Data: true, WriteType: "SIMPLE", Keyspace: "ks", Name: "t"},
+		"topology":            topology(),
 	}
+}
+
+func ref(b byte) wire.StatementRef { return wire.StatementRef{ID: id(b), Result: id(b + 1)} }
+
+func columns() []wire.Column {
+	inner := schema.UDTOf("ks", "inner", []string{"a"}, []*schema.Type{schema.TypeInt}, true)
+	outer := schema.UDTOf("ks", "Outer", []string{"i", "s"}, []*schema.Type{inner, schema.SetOf(schema.TypeText, true)}, true)
+	return []wire.Column{
+		{Keyspace: "ks", Table: "t", Name: "k", Type: schema.TypeInt},
+		{Keyspace: "ks", Table: "t", Name: "m", Type: schema.MapOf(schema.TypeText, outer, false)},
+		{Keyspace: "ks", Table: "t", Name: "u", Type: inner},
+		{Keyspace: "ks", Table: "t", Name: "v", Type: schema.VectorOf(schema.TypeFloat, 3)},
+	}
+}
+
+func topology() *wire.Topology {
+	return &wire.Topology{
+		Epoch: 1<<48 | 3,
+		Hosts: []wire.Host{
+			{ID: id(1), Address: "10.0.0.1:7000", Native: "10.0.0.1:9042", DC: "dc1", Rack: "r1", Up: true, Tokens: []ring.Token{-5, 5}},
+			{ID: id(2), Address: "10.0.0.2:7000", Native: "10.0.0.2:9042", DC: "dc2", Rack: "r1", Tokens: []ring.Token{0}},
+		},
+		Keyspaces: []wire.KeyspaceRanges{{Name: "ks", Ranges: []wire.HostRange{{End: -5, Hosts: []uint32{0, 1}}, {End: 5, Hosts: []uint32{1}}}}},
+	}
+}
+
+func clientBatch() *wire.Batch {
+	return &wire.Batch{
+		Kind: wire.BatchUnlogged, Options: wire.ExecuteOptions{Consistency: 1, Timestamp: -7, HasTimestamp: true},
+		Statements: []wire.StatementRef{ref(1), ref(2)},
+		Entries: []wire.BatchEntry{
+			{Statement: 1, Values: []native.Value{{Bytes: []byte("x")}, {}, {Unset: true}}}, {Statement: 0}, {Statement: 1, Values: []native.Value{{Bytes: []byte{}}}},
+		},
+	}
+}
+
+func executions() *executeBody {
+	return &executeBody{
+		Statements: []wire.StatementRef{ref(1), ref(2)},
+		Executions: []wire.Execution{
+			{Statement: 1, Values: []native.Value{{Bytes: []byte("key")}, {}, {Unset: true}}},
+			{Statement: 0, Options: wire.ExecuteOptions{
+				Consistency: 10, PageSize: 100, PagingState: []byte("state"), Timestamp: 5, HasTimestamp: true, Serial: 8, HasSerial: true,
+			}},
+		},
+	}
+}
+
+// executeBody is the body of OpExecute as a whole.
+type executeBody struct {
+	Statements []wire.StatementRef
+	Executions []wire.Execution
+}
+
+func (b *executeBody) Append(dst []byte) []byte {
+	dst = wire.AppendStatements(dst, b.Statements)
+	for i := range b.Executions {
+		e := &b.Executions[i]
+		var values []byte
+		for _, v := range e.Values {
+			values = wire.AppendValue(values, v)
+		}
+		dst = wire.AppendExecution(dst, e.Statement, wire.AppendBinding(nil, &e.Options, len(e.Values), values))
+	}
+	return dst
+}
+
+func (b *executeBody) Decode(p []byte) error {
+	var x wire.Executions
+	if err := x.Init(p); err != nil {
+		return err
+	}
+	*b = executeBody{Statements: x.Statements}
+	for e := (wire.Execution{}); x.Next(&e); e = (wire.Execution{}) {
+		b.Executions = append(b.Executions, e)
+	}
+	return x.Err()
+}
+
+// answersBody is a body of answers as a whole.
+type answersBody []wire.Answer
+
+func (b *answersBody) Append(dst []byte) []byte {
+	for _, a := range *b {
+		dst = append(wire.AppendAnswer(dst, a.Index, a.Kind, len(a.Body)), a.Body...)
+	}
+	return dst
+}
+
+func (b *answersBody) Decode(p []byte) error {
+	*b = nil
+	var w wire.Answers
+	w.Init(p)
+	for a := (wire.Answer{}); w.Next(&a); {
+		*b = append(*b, a)
+	}
+	return w.Err()
 }
 
 func fullCommand() mutation.ReadCommand {
@@ -116,9 +225,17 @@ func fullCommand() mutation.ReadCommand {
 // same compares bodies; empty byte strings and lists of a decoded one may be
 // nil, except where nil means something else.
 var same = cmp.Options{
-	cmpopts.IgnoreUnexported(wire.Read{}),
+	cmpopts.IgnoreUnexported(wire.Read{}, wire.Batch{}),
+	cmp.Comparer(func(a, b *schema.Type) bool { return a == b || a != nil && b != nil && a.Equal(b) }),
+	// An empty value is no null.
+	cmp.Comparer(func(a, b native.Value) bool {
+		return a.Unset == b.Unset && (a.Bytes == nil) == (b.Bytes == nil) && bytes.Equal(a.Bytes, b.Bytes)
+	}),
 	cmpopts.EquateEmpty(),
 }
+
+// toTheEnd are bodies of which a part may be a body, too.
+var toTheEnd = map[string]bool{"execute": true, "batch": true, "answers": true, "rows": true, "rows, all": true}
 
 func TestBodies(t *testing.T) {
 	all := bodies()
@@ -149,7 +266,7 @@ func TestBodies(t *testing.T) {
 		for n := range enc {
 			// What ends early is an error, but for a list without a length.
 			err := got.Decode(enc[:n:n])
-			if err == nil && !strings.HasPrefix(name, "apply reply") && !strings.HasPrefix(name, "read reply") {
+			if err == nil && !toTheEnd[name] && !strings.HasPrefix(name, "read reply") {
 				t.Errorf("%s: %d of %d bytes are enough", name, n, len(enc))
 			}
 			if err != nil && !errors.Is(err, wire.ErrCorrupt) && !errors.Is(err, wire.ErrUnknownFeature) {

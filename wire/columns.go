@@ -42,20 +42,23 @@ func AppendColumns(dst []byte, cols []Column) []byte {
 	return dst
 }
 
-// gatherTypes adds the user-defined types in t, the innermost first.
+// gatherTypes adds the user-defined types in t, the innermost first. Each is
+// looked into once: a type may lie in another in very many ways.
 func gatherTypes(udts []*schema.Type, t *schema.Type) []*schema.Type {
+	if t.Kind() == schema.KindUDT {
+		for _, u := range udts {
+			if u.Name() == t.Name() {
+				return udts
+			}
+		}
+	}
 	for _, e := range t.Elems() {
 		udts = gatherTypes(udts, e)
 	}
-	if t.Kind() != schema.KindUDT {
-		return udts
+	if t.Kind() == schema.KindUDT {
+		udts = append(udts, t)
 	}
-	for _, u := range udts {
-		if u.Name() == t.Name() {
-			return udts
-		}
-	}
-	return append(udts, t)
+	return udts
 }
 
 // readColumnList reads what AppendColumns writes and copies all of it.

@@ -17,7 +17,8 @@
 //	+0   u32  length of what follows the header, at most 16 MiB + 64 KiB + 105
 //	+4   u32  stream
 //	+8   u16  operation
-//	+10  u8   flags: 1 answer, 2 the answer is an error, 4 compressed body, 8 one-way
+//	+10  u8   flags: 1 answer, 2 the answer is an error, 4 compressed body, 8 one-way,
+//	          16 further answers follow
 //	+11  u8   version, 1
 //	+12  u32  CRC32C of the 12 bytes before
 //	+16  ..   prologue
@@ -43,7 +44,9 @@
 // order, with the same stream and operation. Only OpPing (an empty body) may be
 // asked by either side, as stream 0, and has to be answered by an empty body: a
 // side that heard nothing for a while asks, and closes if nothing comes. One-way
-// requests have stream 0 and get no answer, not even an error.
+// requests have stream 0 and get no answer, not even an error. An answer with
+// flag 16 is one of several to the same request, of which the last has it not;
+// only OpExecute, OpBatch and OpQuery are answered so, and no error has it.
 //
 // # Opening a connection
 //
@@ -105,7 +108,11 @@
 //	14   OpBatchDone   one-way: BatchDone
 //	15   OpInfo        Info; Info
 //	16   OpApplied     one-way: Applied
-//	256  OpPrepare and up: clients
+//	256  OpPrepare     Prepare; Prepared
+//	257  OpExecute     Execute; answer*
+//	258  OpBatch       Batch; answer*
+//	259  OpQuery       Query; answer*
+//	260  OpTopology    empty; Topology
 //
 // # Bodies
 //
@@ -133,9 +140,64 @@
 //	            i64 token | key bytes | [clustering bytes, at 2 and 3] | deletion or u8 0
 //	deletion    u8 1 | i64 timestamp | seconds
 //
+// # Bodies of clients' operations
+//
+// A client finds in the prologue of every answer the metadata epoch of the node.
+// When it is newer than that of its topology, it asks for the topology again. Any
+// node takes any statement; one that holds the partition answers soonest.
+//
+//	Prepare     keyspace bytes, of names without one | text bytes
+//	Prepared    statement | u8 flags: 1 changes nothing
+//	            (u16 marker)*: what makes the partition key, in its order
+//	            columns, of the markers | columns, of the rows
+//	Execute     statement* | executions up to the end
+//	Batch       u8 kind: 0 logged 1 unlogged 2 counter | options | statement*
+//	            entries up to the end
+//	Query       keyspace bytes | text bytes, without markers | options
+//	Topology    u64 epoch | host* | keyspace*
+//	answer      varint execution, from 0 | u8 kind: 0 done 1 rows 2 error | bytes of
+//	            nothing, rows or an Error, after the other without a count
+//
+//	statement   id: MD5 of the keyspace and the text | id of the rows' columns, as known
+//	execution   varint statement of those before | options | value*
+//	entry       varint statement of those before | value*
+//	options     u8 consistency | u8 flags: 1 page 2 state 4 timestamp 8 serial
+//	            [u32 rows] | [paging state bytes] | [i64 time] | [u8 consistency]
+//	value       i32 length, big-endian as in CQL, or -1 for null, -2 for unset | as many bytes
+//	rows        u8 flags: 1 paging state 2 columns 4 warnings | varint rows
+//	            [state bytes] | [id of the columns | columns] | [(text bytes)*]
+//	            the values of one row after the other, up to the end
+//	columns     type* | column*
+//	type        keyspace bytes | name bytes | (field bytes | type text bytes)*
+//	column      keyspace bytes | table bytes | name bytes | type text bytes
+//	host        id | address bytes | address of CQL bytes | data centre bytes | rack bytes
+//	            u8 flags: 1 alive | (i64 token)*
+//	keyspace    name bytes | range*
+//	range       i64 end, ascending | (varint host of those before)*
+//
+// Consistency levels have CQL's numbers, values CQL's encoding, and the text of
+// a type is CQL's, such as "map<text, frozen<address>>"; user-defined types come
+// before columns and types that name them. The range up to the first end begins
+// behind the last one. The token of a partition key is that of its value; of
+// several, of each one's u16 length, big-endian | value | u8 0.
+//
+// Many executions share a frame and know nothing of each other. Each has one
+// answer, in any frame of answers and in any order; an error in place of answers
+// is of all that have none yet. Columns come with rows if the id that the asker
+// sent is not theirs. After CodeUnprepared the statement has to be prepared on
+// that node; a node may forget it, and it does when its markers change.
+//
+// The Detail of an Error about a statement is:
+//
+//	Failure     u32 CQL's code | u8 consistency | i32 needed | i32 received
+//	            u8 1 if data was received | write type bytes | keyspace bytes | name bytes
+//
+// CodeOverloaded and CodeUnavailable say that nothing was done. After CodeTimeout
+// and CodeFailed a write may have been.
+//
 // # Rows
 //
-// A stream of rows is a mutation.Source, as pieces up to the end of the body:
+// A stream of rows between nodes is a mutation.Source, as pieces up to the end of the body:
 //
 //	partition   u8 1 | i64 token | key bytes
 //	            u8 flags: 1 deletion 2 static 4 continued 8 open

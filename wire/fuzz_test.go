@@ -66,6 +66,15 @@ func FuzzBodies(f *testing.F) {
 			{&wire.Pull{}, &wire.Pull{}},
 			{&wire.Read{}, &wire.Read{}},
 			{&wire.ReadReply{}, &wire.ReadReply{}},
+			{&wire.Prepare{}, &wire.Prepare{}},
+			{&wire.Prepared{}, &wire.Prepared{}},
+			{&executeBody{}, &executeBody{}},
+			{&wire.Batch{}, &wire.Batch{}},
+			{&wire.Query{}, &wire.Query{}},
+			{&answersBody{}, &answersBody{}},
+			{&wire.Rows{}, &wire.Rows{}},
+			{&wire.Failure{}, &wire.Failure{}},
+			{&wire.Topology{}, &wire.Topology{}},
 		} {
 			err := pair[0].Decode(p)
 			if mustBeKnown(t, err); err != nil {

@@ -13,7 +13,7 @@ import (
 const (
 	// turnCount and turnTime bound what a reader executes itself of a frame; what
 	// is left may use other cores.
-	turnCount = 16
+	turnCount = 64
 	turnTime  = 200 * time.Microsecond
 	// groupSize is how many executions a worker takes at once.
 	groupSize = 16

@@ -19,7 +19,7 @@
 //
 // The connection's reader executes what a frame holds as long as that needs
 // nothing but memory, and answers at the end all that is done by then in one
-// frame. After 16 statements or 200 us of a frame the rest goes in groups of 16
+// frame. After 64 statements or 200 us of a frame the rest goes in groups of 16
 // to workers while there are cores to use. A statement that has to wait answers
 // for itself: what gets ready at the same time goes in one frame, and nothing
 // waits for what is slower.

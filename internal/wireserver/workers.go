@@ -30,8 +30,8 @@ func newWorkers(s *Server) *workers {
 	return &workers{s: s, queue: make(chan task, s.cfg.QueueLength), cores: int32(runtime.GOMAXPROCS(0))}
 }
 
-// free tells whether another core may help.
-func (w *workers) free() bool { return w.helpers.Load() < w.cores }
+// free tells whether another core than the reader's may help.
+func (w *workers) free() bool { return w.helpers.Load() < w.cores-1 }
 
 // submit hands a task to a worker or queues it. False means that the queue is
 // full, or the server closed, and the task still the caller's.

@@ -27,6 +27,7 @@ type pipe struct {
 
 	mu         sync.Mutex // protects what follows
 	head, tail *call
+	queued     int
 	flushing   bool
 }
 
@@ -76,6 +77,7 @@ func (p *pipe) add(c *call) error {
 		p.tail.next = c
 	}
 	p.tail = c
+	p.queued++
 	begin := !p.flushing
 	p.flushing = true
 	p.mu.Unlock()
@@ -87,12 +89,11 @@ func (p *pipe) add(c *call) error {
 
 // flush sends all that is queued. It is a goroutine that lives for that long.
 func (p *pipe) flush() {
-	// Whoever is about to start more does so first, and one frame takes it all.
-	runtime.Gosched()
 	for {
+		p.gather()
 		p.mu.Lock()
 		c := p.head
-		if p.head, p.tail = nil, nil; c == nil {
+		if p.head, p.tail, p.queued = nil, nil, 0; c == nil {
 			p.flushing = false
 			p.mu.Unlock()
 			return
@@ -101,6 +102,25 @@ func (p *pipe) flush() {
 		for c != nil {
 			c = p.send(c)
 		}
+	}
+}
+
+// maxYields bounds how often a flush lets others go first.
+const maxYields = 4
+
+// gather lets whoever is about to start more do so first, as long as somebody
+// does: one frame takes it all.
+func (p *pipe) gather() {
+	before := -1
+	for range maxYields {
+		p.mu.Lock()
+		now := p.queued
+		p.mu.Unlock()
+		if now == before || now >= frameCalls {
+			return
+		}
+		before = now
+		runtime.Gosched()
 	}
 }
 
