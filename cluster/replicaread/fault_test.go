@@ -615,3 +615,45 @@ func TestPagesAreOfAllThatThereIs(t *testing.T) {
 		}
 	})
 }
+
+// TestStuckPeerDoesNotTakeAllReaders: so many wait for ranges of a peer that
+// answers nothing, and the others are told at once.
+func TestStuckPeerDoesNotTakeAllReaders(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a"}, nil)
+		n.everywhere(nil)
+		n.apply(0, n.row(1, 1, "v"))
+		n.apply(1, n.row(1, 1, "v"))
+		cmd := &mutation.ReadCommand{Table: n.table, Now: 100}
+		read := func() error {
+			_, err := n.read(0, cmd, ring.All)
+			return err
+		}
+		n.fault(1, fault{delay: -1})
+		errs := make(chan error, defaultWaiting)
+		for range defaultWaiting {
+			go func() { errs <- read() }()
+		}
+		synctest.Wait()
+		clock.Real.Sleep(2 * stuckAfter)
+		before := clock.Real.Mono()
+		if err := read(); !errors.Is(err, &native.Error{Code: native.CodeOverloaded}) || clock.Real.Mono() != before {
+			t.Errorf("%v after %v", err, clock.Real.Mono()-before)
+		}
+		if got, err := n.read(0, n.command(), ring.One); err != nil || got == "" {
+			t.Errorf("%q, %v", got, err)
+		}
+		n.fault(1, fault{})
+		for range defaultWaiting {
+			if err := <-errs; !errors.Is(err, &native.Error{Code: native.CodeReadTimeout}) {
+				t.Error(err)
+			}
+		}
+		if err := read(); err != nil {
+			t.Error(err)
+		}
+		if held := n.nodes[0].rd.peerOf(n.nodes[1].host).held.Load(); held != 0 {
+			t.Errorf("%d are still held", held)
+		}
+	})
+}

@@ -13,7 +13,22 @@ import (
 type peerLoad struct {
 	latency atomic.Int64 // moving average of its answers, nanoseconds
 	waiting atomic.Int32 // requests that it has not answered
+	held    atomic.Int32 // callers of Read that wait for pages of ranges of it
+	since   atomic.Int64 // Mono of its last page of a range, or when held became 1
 }
+
+// hold notes a caller that waits for a page of a range, and refuses it if so
+// many wait and the peer has answered nothing for a while: one that is stuck
+// must not take all who read. release follows in either case.
+func (l *peerLoad) hold(now time.Duration, most int32) (ok bool) {
+	n := l.held.Add(1)
+	if n == 1 {
+		l.since.Store(int64(now))
+	}
+	return n <= most || now-time.Duration(l.since.Load()) < stuckAfter
+}
+
+func (l *peerLoad) release() { l.held.Add(-1) }
 
 // observe takes in how long an answer took.
 func (l *peerLoad) observe(d time.Duration) {
@@ -38,6 +53,10 @@ func (rd *Reader) peerOf(host schema.UUID) *peerLoad {
 	l, _ := rd.peers.LoadOrStore(host, new(peerLoad))
 	return l.(*peerLoad)
 }
+
+// stuckAfter is how long a peer may answer nothing before no more callers than
+// Config.Waiting wait for it.
+const stuckAfter = time.Second
 
 const (
 	// sampleSpan is how long a table's latencies are gathered for a percentile;

@@ -60,6 +60,9 @@ type Config struct {
 	Timeout, RangeTimeout time.Duration
 	// Workers bounds the goroutines that read from disk or wait [64].
 	Workers int
+	// Waiting is how many callers of Read may wait for ranges of one peer that
+	// answers nothing [32]: a part of those that there can be.
+	Waiting int
 	// Log is slog.Default by default.
 	Log *slog.Logger
 	// Metrics gets the counters (nil is possible).
@@ -70,6 +73,7 @@ const (
 	defaultTimeout      = 5 * time.Second
 	defaultRangeTimeout = 10 * time.Second
 	defaultWorkers      = 64
+	defaultWaiting      = 32
 )
 
 // Reader reads over replicas and serves those who do. Safe for concurrent use.
@@ -104,6 +108,9 @@ func New(cfg Config) (*Reader, error) {
 	}
 	if cfg.Workers == 0 {
 		cfg.Workers = defaultWorkers
+	}
+	if cfg.Waiting == 0 {
+		cfg.Waiting = defaultWaiting
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()

@@ -92,6 +92,7 @@ type replica struct {
 	state replicaState
 	data  bool // was asked for data
 	local bool
+	held  bool // the owner waits for it; the owner's
 	host  schema.UUID
 	load  *peerLoad
 	sent  time.Duration
@@ -252,6 +253,9 @@ func (p *replica) Receive(a *rpc.Answer) {
 	p.load.waiting.Add(-1)
 	took := r.rd.now() - p.sent
 	err := a.Err
+	if err == nil && r.sec.ranged {
+		p.load.since.Store(int64(p.sent + took))
+	}
 	if err == nil || errors.Is(err, rpc.ErrDeadline) {
 		p.load.observe(took)
 		r.latency.observe(took)
@@ -526,6 +530,32 @@ func (r *round) unlock() {
 			r.async.roundOver()
 		} else {
 			r.ready <- struct{}{}
+		}
+	}
+}
+
+// hold notes whom the owner waits for; false if it must not.
+func (r *round) hold() (ok bool) {
+	ok = true
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.replicas {
+		p := &r.replicas[i]
+		if p.load == nil || p.state != asked && p.state != toAsk {
+			continue
+		}
+		p.held = true
+		ok = p.load.hold(r.rd.now(), int32(r.rd.cfg.Waiting)) && ok
+	}
+	return ok
+}
+
+// letGo is the end of hold.
+func (r *round) letGo() {
+	for i := range r.replicas {
+		if p := &r.replicas[i]; p.held {
+			p.held = false
+			p.load.release()
 		}
 	}
 }

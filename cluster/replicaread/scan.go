@@ -206,10 +206,7 @@ func (s *scan) load(again bool) bool {
 		}
 		r := s.ahead[0]
 		if s.ctx != nil {
-			select {
-			case <-r.ready:
-			case <-s.ctx.Done():
-				s.err = context.Cause(s.ctx)
+			if s.err = s.await(r); s.err != nil {
 				return false
 			}
 		}
@@ -235,6 +232,27 @@ func (s *scan) load(again bool) bool {
 		}
 	}
 	return false
+}
+
+// await waits until a round is over.
+func (s *scan) await(r *round) error {
+	select {
+	case <-r.ready:
+		return nil
+	default:
+	}
+	if r.sec.ranged {
+		defer r.letGo()
+		if !r.hold() {
+			return errBusy
+		}
+	}
+	select {
+	case <-r.ready:
+		return nil
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
 }
 
 // catchUp follows the replica that refused a round and gives the round's

@@ -57,7 +57,8 @@ func (n *network) openCluster(opened *metadata.State) (err error) {
 			return n.cluster.Repair(ctx, r, done)
 		},
 		Clock: n.opts.Clock, Rand: n.opts.Rand.Split(), Code: wireCode, Timeout: c.ReadTimeout, RangeTimeout: c.RangeTimeout,
-		Log: n.Node.log, Metrics: n.metrics,
+		Waiting: n.workers() / 4,
+		Log:     n.Node.log, Metrics: n.metrics,
 	})
 	if err != nil {
 		return err

@@ -88,6 +88,11 @@ func classify(err error) query.ErrorClass {
 	return query.ClassUnknown
 }
 
+// workers bounds the statements that may wait.
+func (n *Node) workers() int {
+	return int(min(max(n.budget.Share(mem.InFlight).Limit()/workerBytes, minWorkers), maxWorkers))
+}
+
 // serve starts answering CQL and HTTP.
 func (n *Node) serve(ctx context.Context) error {
 	if n.opts.Embedded {
@@ -95,8 +100,7 @@ func (n *Node) serve(ctx context.Context) error {
 	}
 	n.registerMetrics()
 	n.network.registerRing()
-	inFlight := n.budget.Share(mem.InFlight).Limit()
-	workers := int(min(max(inFlight/workerBytes, minWorkers), maxWorkers))
+	inFlight, workers := n.budget.Share(mem.InFlight).Limit(), n.workers()
 	var err error
 	n.session, err = session.New(session.Config{
 		RequestTimeout:     n.opts.Config.RequestTimeout,
