@@ -34,6 +34,7 @@ type ringOptions struct {
 	dcs   int      // data centres, one after the other; 0 is 1
 	dirs  []string // data directories; nil for new ones
 	args  []string // more flags of each
+	tags  []string // build tags of each node; nil for none
 }
 
 // newRing starts the nodes one after the other, each joining the first one,
@@ -58,7 +59,11 @@ func newRing(t testing.TB, o ringOptions) *processes {
 		if i > 0 {
 			args = append(args, "--join", net.JoinHostPort(loopback(0), strconv.Itoa(r.peers)))
 		}
-		s := newServer(t, options{dir: dir, args: append(args, o.args...)})
+		var tags string
+		if o.tags != nil {
+			tags = o.tags[i]
+		}
+		s := newServer(t, options{dir: dir, tags: tags, args: append(args, o.args...)})
 		s.host, s.port = loopback(i), r.cql
 		r.servers = append(r.servers, s)
 		s.start()
