@@ -10,7 +10,7 @@
 export CGO_ENABLED ?= 0
 GO ?= go
 
-.PHONY: build serve test check format vet staticcheck builds mutants race clients long fuzz bench compare
+.PHONY: build serve test check format vet staticcheck builds mutants levels race clients long fuzz bench compare
 
 build:
 	$(GO) build -trimpath -o ilion ./cmd/ilion
@@ -21,7 +21,7 @@ serve: build
 test:
 	$(GO) test ./...
 
-check: format vet staticcheck builds mutants race clients
+check: format vet staticcheck builds mutants levels race clients
 
 format:
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
@@ -41,6 +41,11 @@ builds:
 # Deliberate bugs, one at a time: the crash and model suites must catch each.
 mutants:
 	$(GO) test -tags mutants -run Mutant -count=1 -timeout 20m ./commitlog/... ./internal/journal/... ./engine/...
+
+# The next version, whose format level is one higher: alone, and beside this one.
+levels:
+	$(GO) vet -tags nextlevel ./...
+	$(GO) test -tags nextlevel -count=1 ./cluster/metadata ./internal/config ./internal/node
 
 # The race detector needs cgo and a C compiler; the product does not.
 race:
