@@ -57,14 +57,14 @@ func ReadIdentity(fs vfs.FS, dataDir, clusterName string) (Identity, error) {
 	name := path.Join(dataDir, identityName)
 	p, err := vfs.ReadFile(fs, name, maxIdentity)
 	if err != nil {
-		return Identity{}, fmt.Errorf("metadata: %w", err)
+		return Identity{}, fmt.Errorf("read the identity: %w", err)
 	}
 	id, err := decodeIdentity(name, p)
 	if err != nil {
 		return Identity{}, err
 	}
 	if id.ClusterName != clusterName {
-		return Identity{}, fmt.Errorf("metadata: %s belongs to cluster %q, not to %q", dataDir, id.ClusterName, clusterName)
+		return Identity{}, fmt.Errorf("data directory %s belongs to cluster %q, not to %q", dataDir, id.ClusterName, clusterName)
 	}
 	if id.FormatLevel > level.Highest || id.FormatLevel < level.Lowest {
 		return Identity{}, fmt.Errorf("%w: %s is written in format level %d, this version reads %d to %d; start it with the version that it ran with, or a later one",
@@ -80,7 +80,7 @@ func OpenIdentity(fs vfs.FS, dataDir, clusterName string, src *rand.Source) (*Id
 	f := &IdentityFile{fs: fs, name: path.Join(dataDir, identityName), turn: make(chan struct{}, 1)}
 	f.turn <- struct{}{}
 	if len(clusterName) > maxClusterName {
-		return nil, fmt.Errorf("metadata: the cluster's name has %d bytes, at most %d are possible", len(clusterName), maxClusterName)
+		return nil, fmt.Errorf("the cluster's name has %d bytes, at most %d are possible", len(clusterName), maxClusterName)
 	}
 	var err error
 	f.id, err = ReadIdentity(fs, dataDir, clusterName)
@@ -92,7 +92,7 @@ func OpenIdentity(fs vfs.FS, dataDir, clusterName string, src *rand.Source) (*Id
 	}
 	f.id.BootCount++
 	if err := vfs.WriteFileAtomic(fs, f.name, appendIdentity(nil, &f.id)); err != nil {
-		return nil, fmt.Errorf("metadata: write the identity: %w", err)
+		return nil, fmt.Errorf("write the identity: %w", err)
 	}
 	return f, nil
 }
@@ -124,14 +124,14 @@ func checkUnused(fs vfs.FS, dataDir string) error {
 		dir := path.Join(dataDir, name)
 		names, err := fs.List(dir)
 		if err == nil && len(names) > 0 {
-			return fmt.Errorf("metadata: %s has data but no identity: it is not a whole data directory", dataDir)
+			return fmt.Errorf("data directory %s has data but no identity: it is not a whole data directory", dataDir)
 		}
 		if err != nil && !errors.Is(err, vfs.ErrNotExist) {
-			return fmt.Errorf("metadata: list %s: %w", dir, err)
+			return fmt.Errorf("list %s: %w", dir, err)
 		}
 	}
 	if err := vfs.MkdirAllSync(fs, dataDir); err != nil {
-		return fmt.Errorf("metadata: make %s: %w", dataDir, err)
+		return fmt.Errorf("make %s: %w", dataDir, err)
 	}
 	return nil
 }
@@ -151,10 +151,10 @@ func CreateIdentity(fs vfs.FS, dataDir string, id Identity) (*IdentityFile, erro
 	f := &IdentityFile{fs: fs, name: path.Join(dataDir, identityName), turn: make(chan struct{}, 1)}
 	f.turn <- struct{}{}
 	if id.ClusterID == ([16]byte{}) || len(id.ClusterName) > maxClusterName {
-		return nil, fmt.Errorf("metadata: identity of no cluster, or one named %q", id.ClusterName)
+		return nil, fmt.Errorf("identity of no cluster, or one named %q", id.ClusterName)
 	}
 	if there, err := vfs.Exists(fs, f.name); there || err != nil {
-		return nil, errors.Join(fmt.Errorf("metadata: %s has an identity", dataDir), err)
+		return nil, errors.Join(fmt.Errorf("data directory %s has an identity", dataDir), err)
 	}
 	if err := checkUnused(fs, dataDir); err != nil {
 		return nil, err
@@ -162,7 +162,7 @@ func CreateIdentity(fs vfs.FS, dataDir string, id Identity) (*IdentityFile, erro
 	f.id = id
 	f.id.BootCount = 1
 	if err := vfs.WriteFileAtomic(fs, f.name, appendIdentity(nil, &f.id)); err != nil {
-		return nil, fmt.Errorf("metadata: write the identity: %w", err)
+		return nil, fmt.Errorf("write the identity: %w", err)
 	}
 	return f, nil
 }
@@ -206,7 +206,7 @@ func (f *IdentityFile) change(edit func(*Identity)) error {
 		return nil
 	}
 	if err := vfs.WriteFileAtomic(f.fs, f.name, appendIdentity(nil, &id)); err != nil {
-		f.stopped = fmt.Errorf("metadata: write the identity: %w", err)
+		f.stopped = fmt.Errorf("write the identity: %w", err)
 		return f.stopped
 	}
 	f.id = id

@@ -36,7 +36,7 @@ func TestIdentity(t *testing.T) {
 	if got := f.Identity(); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if _, err := OpenIdentity(fs, "/data", "Other", src); err == nil || err.Error() != `metadata: /data belongs to cluster "Test Cluster", not to "Other"` {
+	if _, err := OpenIdentity(fs, "/data", "Other", src); err == nil || err.Error() != `data directory /data belongs to cluster "Test Cluster", not to "Other"` {
 		t.Error(err)
 	}
 }

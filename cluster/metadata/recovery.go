@@ -39,7 +39,7 @@ func beginGeneration(h *history, s *State, host [16]byte, voters [][16]byte) (*S
 		voters = [][16]byte{host}
 	}
 	if len(voters) > maxVoters {
-		return nil, fmt.Errorf("metadata: %d voters, at most %d are possible", len(voters), maxVoters)
+		return nil, fmt.Errorf("%d voters, at most %d are possible", len(voters), maxVoters)
 	}
 	for _, v := range voters {
 		if _, found := memberAt(s.Members, v); !found {
@@ -47,7 +47,7 @@ func beginGeneration(h *history, s *State, host [16]byte, voters [][16]byte) (*S
 		}
 	}
 	if s.Generation == 1<<16-1 {
-		return nil, errors.New("metadata: no generation is left")
+		return nil, errors.New("no generation is left")
 	}
 	c := &command{term: max(s.term, 1) + 1, recovery: s.Generation + 1, voters: sortedHosts(voters), proposer: host}
 	s, _, err := h.append(s, kindCommand, host, appendCommand(nil, c))
@@ -66,7 +66,7 @@ func Rejoin(fs vfs.FS, dataDir, clusterName string, joined []byte) (*State, erro
 		}
 		s := p.snapshot
 		if s == nil || s.Generation <= id.Generation {
-			return nil, fmt.Errorf("metadata: the cluster is not of a later generation than %d", id.Generation)
+			return nil, fmt.Errorf("the cluster is not of a later generation than %d", id.Generation)
 		}
 		if _, found := memberAt(s.Members, id.HostID); !found {
 			return nil, fmt.Errorf("%w: %x", ErrNoMember, id.HostID)
@@ -81,7 +81,7 @@ func Rejoin(fs vfs.FS, dataDir, clusterName string, joined []byte) (*State, erro
 func replaceHistory(fs vfs.FS, dataDir string, disk [16]byte, s *State) error {
 	dir, fresh, old := path.Join(dataDir, metadataDir), path.Join(dataDir, "metadata.new"), path.Join(dataDir, "metadata.old")
 	if err := errors.Join(fs.RemoveAll(fresh), fs.RemoveAll(old)); err != nil {
-		return fmt.Errorf("metadata: %w", err)
+		return fmt.Errorf("metadata of the cluster: %w", err)
 	}
 	h, _, err := openHistory(fs, fresh, 0, nil, s.Generation)
 	if err != nil {
@@ -90,20 +90,20 @@ func replaceHistory(fs vfs.FS, dataDir string, disk [16]byte, s *State) error {
 	votes := raftFile{fs: fs, dir: fresh, warn: h.warn}
 	err = errors.Join(h.compact(s), h.close(), votes.replace(&raftBase{generation: s.Generation}, nil), votes.close())
 	if err != nil {
-		return fmt.Errorf("metadata: %w", err)
+		return fmt.Errorf("metadata of the cluster: %w", err)
 	}
 	if err := writeOwner(fs, fresh, disk); err != nil {
 		return err
 	}
 	if there, err := vfs.Exists(fs, dir); err != nil {
-		return fmt.Errorf("metadata: %w", err)
+		return fmt.Errorf("metadata of the cluster: %w", err)
 	} else if there {
 		if err := fs.Rename(dir, old); err != nil {
-			return fmt.Errorf("metadata: %w", err)
+			return fmt.Errorf("metadata of the cluster: %w", err)
 		}
 	}
 	if err := errors.Join(fs.Rename(fresh, dir), fs.SyncDir(dataDir), fs.RemoveAll(old)); err != nil {
-		return fmt.Errorf("metadata: %w", err)
+		return fmt.Errorf("metadata of the cluster: %w", err)
 	}
 	return nil
 }
@@ -113,10 +113,10 @@ func replaceHistory(fs vfs.FS, dataDir string, disk [16]byte, s *State) error {
 func offline(fs vfs.FS, dataDir, clusterName string, do func(*Identity) (*State, error)) (s *State, err error) {
 	lock, err := fs.Lock(path.Join(dataDir, lockName))
 	if errors.Is(err, vfs.ErrLocked) {
-		return nil, fmt.Errorf("metadata: %s is in use by a node: %w", dataDir, err)
+		return nil, fmt.Errorf("data directory %s is in use by a node: %w", dataDir, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("metadata: %w", err)
+		return nil, fmt.Errorf("metadata of the cluster: %w", err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	id, err := ReadIdentity(fs, dataDir, clusterName)
@@ -128,7 +128,7 @@ func offline(fs vfs.FS, dataDir, clusterName string, do func(*Identity) (*State,
 	}
 	id.Generation = s.Generation
 	if err := vfs.WriteFileAtomic(fs, path.Join(dataDir, identityName), appendIdentity(nil, &id)); err != nil {
-		return nil, fmt.Errorf("metadata: write the identity: %w", err)
+		return nil, fmt.Errorf("write the identity: %w", err)
 	}
 	return s, nil
 }

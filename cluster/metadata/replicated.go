@@ -18,24 +18,24 @@ import (
 // Errors that callers compare with errors.Is.
 var (
 	// ErrUnknown means that a proposal may or may not come into force.
-	ErrUnknown = errors.New("metadata: the outcome is unknown")
+	ErrUnknown = errors.New("the outcome of the change is unknown")
 	// ErrNoLeader means that no quorum of voters could be found, and that
 	// nothing was changed.
-	ErrNoLeader = errors.New("metadata: no leader, schema and members cannot change")
+	ErrNoLeader = errors.New("no leader is found: schema and members cannot change")
 	// ErrUserTables refuses a change of members.
-	ErrUserTables = errors.New("metadata: nodes cannot join or leave once there is a user table")
+	ErrUserTables = errors.New("nodes cannot join or leave once there is a user table")
 	// ErrNoMember refuses the removal of a node that is no member, or the last.
-	ErrNoMember = errors.New("metadata: no such member, or the last one")
+	ErrNoMember = errors.New("no such member, or the last one")
 	// ErrMemberConflict refuses a member with another's tokens.
-	ErrMemberConflict = errors.New("metadata: another member has one of the tokens")
+	ErrMemberConflict = errors.New("another member has one of the tokens")
 	// ErrLevel refuses a format level that is not above the active one or that
 	// not all members can write, and a member that cannot write the active one.
-	ErrLevel = errors.New("metadata: the format level is not possible")
+	ErrLevel = errors.New("the format level is not possible")
 	// ErrEmpty means that the directory has no state: the node must join.
-	ErrEmpty = errors.New("metadata: this node is part of no cluster yet")
+	ErrEmpty = errors.New("this node is part of no cluster yet")
 	// ErrDiverged means that this node's entries are not those of the cluster:
 	// it was cut off by a forced recovery and must join anew.
-	ErrDiverged = errors.New("metadata: this node's history is not that of the cluster")
+	ErrDiverged = errors.New("this node's history is not that of the cluster")
 )
 
 // Network carries what the log sends to other nodes. Safe for concurrent use.

@@ -18,9 +18,14 @@ func (n *Node) Banner(w io.Writer) {
 	fmt.Fprintf(w, "ilion %s\n", n.opts.Version)
 	fmt.Fprintf(w, "data      %s, %s of memory, commit log %s\n", c.DataDir, config.FormatSize(c.Memory), c.CommitlogSync)
 	fmt.Fprintf(w, "cluster   %s, %s, %s, host %s\n", c.ClusterName, c.DC, c.Rack, uuidText(host))
-	if others := len(n.meta.Members()) - 1; others > 0 {
+	switch others := len(n.meta.Members()) - 1; {
+	case others > 1:
 		fmt.Fprintf(w, "nodes     %s, with %d others\n", n.network.address, others)
-	} else {
+	case others == 1:
+		fmt.Fprintf(w, "nodes     %s, with 1 other\n", n.network.address)
+	case n.identity.BootCount == 1:
+		fmt.Fprintf(w, "nodes     %s, the first of a new cluster, for others to --join\n", n.network.address)
+	default:
 		fmt.Fprintf(w, "nodes     %s, for others to --join\n", n.network.address)
 	}
 	fmt.Fprintf(w, "http      http://%s/metrics, /healthz, /readyz\n", n.HTTPAddr())

@@ -55,6 +55,11 @@ func (n *network) enter(ctx context.Context) error {
 	if err := n.checkLevel("data directory "+c.DataDir+" is written in", id.FormatLevel); err != nil {
 		return err
 	}
+	if !fresh {
+		if err := n.checkSeeds(ctx, &id); err != nil {
+			return err
+		}
+	}
 	n.identity = id
 	o := n.logOptions()
 	if fresh || id.Founder() {
@@ -85,6 +90,10 @@ func (n *network) enter(ctx context.Context) error {
 	}
 	n.followAddresses(n.log.State())
 	n.logged.Store(true)
+	if n.alone() && len(c.Join) > 0 {
+		n.Node.log.Warn("--join is passed over: the data directory is that of the only node of a cluster that it founded, and nobody whom --join names answers",
+			"directory", c.DataDir)
+	}
 	return n.greet(ctx)
 }
 

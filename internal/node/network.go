@@ -48,6 +48,7 @@ type network struct {
 	// up is set once requests of other nodes can be served, with all that they
 	// need; logged once the metadata log can be asked.
 	up, logged atomic.Bool
+	warned     atomic.Bool // that another cluster looks for this node
 	skew       skews
 	control    *queue
 	events     events
@@ -118,7 +119,7 @@ func (n *network) openEndpoint() (err error) {
 	}
 	n.endpoint, err = rpc.New(rpc.Config{
 		Clock: n.opts.Clock, Transport: n.opts.Transport, Rand: n.opts.Rand.Split(), Log: n.Node.log, Metrics: n.metrics,
-		Hello: n.hello, Check: n.check, Key: n.key, OnHello: n.heard,
+		Hello: n.hello, Check: n.check, OnRefused: n.refused, Key: n.key, OnHello: n.heard,
 		OnDown:   func(host [16]byte) { n.peerChanged(host) },
 		OnUp:     func(host [16]byte) { n.peerChanged(host) },
 		Handlers: handlers,

@@ -74,8 +74,11 @@ func Rejoin(ctx context.Context, o Options) (generation uint16, err error) {
 	return s.Generation, nil
 }
 
-// maxKey bounds the file of the cluster's key in bytes.
-const maxKey = 64 << 10
+// minKey and maxKey bound the file of the cluster's key in bytes.
+const (
+	minKey = 16
+	maxKey = 64 << 10
+)
 
 // readKey reads the cluster's key, none if no file is named.
 func readKey(fs vfs.FS, file string) ([]byte, error) {
@@ -88,6 +91,9 @@ func readKey(fs vfs.FS, file string) ([]byte, error) {
 	}
 	if len(key) == 0 {
 		return nil, fmt.Errorf("cluster-key-file: %s is empty", file)
+	}
+	if len(key) < minKey {
+		return nil, fmt.Errorf("cluster-key-file: %s has %d bytes, which can be guessed: at least %d are needed, say of `head -c 32 /dev/urandom`", file, len(key), minKey)
 	}
 	return key, nil
 }

@@ -113,7 +113,7 @@ func (n *network) serveRing(ctx context.Context) (err error) {
 	n.follow(n.log.State(), metadata.Entry{Kind: metadata.EntrySnapshot})
 	n.hints.Deliver(n)
 	n.batches.Replay(n)
-	g.SetLoad(uint64(n.engine.Stats().FileBytes))
+	g.SetLoad(uint64(n.load()))
 	n.meet(ctx, g)
 	n.running.Go(n.keepRegistered)
 	n.running.Go(n.keepLevel)

@@ -158,10 +158,16 @@ func TestStrangersAreRefused(t *testing.T) {
 			"itself only": {func(o *node.Options) { o.Config.Join = []string{o.Config.ListenAddress} }, "starts without --join"},
 			"key": {func(o *node.Options) {
 				o.Config.ClusterKeyFile = "/key"
-				if err := vfs.WriteFileAtomic(o.FS, "/key", []byte("secret")); err != nil {
+				if err := vfs.WriteFileAtomic(o.FS, "/key", []byte("sixteen letters!")); err != nil {
 					r.t.Error(err)
 				}
 			}, "--cluster-key-file"},
+			"short key": {func(o *node.Options) {
+				o.Config.ClusterKeyFile = "/key"
+				if err := vfs.WriteFileAtomic(o.FS, "/key", []byte("fifteen letters")); err != nil {
+					r.t.Error(err)
+				}
+			}, "has 15 bytes, which can be guessed: at least 16"},
 			"no key": {func(o *node.Options) { o.Config.ClusterKeyFile = "/none" }, "cluster-key-file"},
 		} {
 			r.disks, r.nodes = append(r.disks[:2], vfs.NewMem()), append(r.nodes[:2], nil)
@@ -195,7 +201,7 @@ func TestKey(t *testing.T) {
 	inRing(t, 0, func(r *testRing) {
 		secret := func(o *node.Options) {
 			o.Config.ClusterKeyFile = "/key"
-			if err := vfs.WriteFileAtomic(o.FS, "/key", []byte("secret")); err != nil {
+			if err := vfs.WriteFileAtomic(o.FS, "/key", []byte("sixteen letters!")); err != nil {
 				r.t.Error(err)
 			}
 		}

@@ -409,6 +409,82 @@ func TestLostPart(t *testing.T) {
 	})
 }
 
+// TestJoinOfAFounder starts the directory of a node that was once started alone
+// with --join to another cluster: it is told so, and nothing changes on disk.
+func TestJoinOfAFounder(t *testing.T) {
+	for _, name := range []string{"Test Cluster", "Another"} {
+		inRing(t, 2, func(r *testRing) {
+			r.settle()
+			r.disks, r.nodes = append(r.disks, vfs.NewMem()), append(r.nodes, nil)
+			alone := func(o *node.Options) { o.Config.Join, o.Config.ClusterName = nil, name }
+			if err := r.try(2, alone); err != nil {
+				t.Fatal(err)
+			}
+			r.stop(2)
+			identity, err := vfs.ReadFile(r.disks[2], "/data/identity", 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = r.try(2, func(o *node.Options) { o.Config.ClusterName = name })
+			if err == nil || !strings.Contains(err.Error(), "has founded a cluster of its own") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("with --join to another cluster: %v", err)
+			}
+			if after, err := vfs.ReadFile(r.disks[2], "/data/identity", 1<<20); err != nil || string(after) != string(identity) {
+				t.Errorf("the identity has changed: %v", err)
+			}
+			var log strings.Builder
+			var mu sync.Mutex
+			listen := func(o *node.Options) {
+				o.Config.ClusterName, o.Config.Join = name, []string{"127.0.0.77"}
+				o.Log = slog.New(slog.NewTextHandler(&lockedWriter{&mu, &log}, nil))
+			}
+			if err := r.try(2, listen); err != nil {
+				t.Errorf("with --join to nobody: %v", err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if !strings.Contains(log.String(), "--join is passed over") {
+				t.Errorf("it does not say that it stays alone: %s", log.String())
+			}
+		})
+	}
+}
+
+type lockedWriter struct {
+	mu *sync.Mutex
+	w  *strings.Builder
+}
+
+func (w *lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.w.Write(p)
+}
+
+// TestEmptiedFounder starts the first node on an empty directory again, without
+// --join: it founds another cluster, and says that the old one looks for it.
+func TestEmptiedFounder(t *testing.T) {
+	inRing(t, 3, func(r *testRing) {
+		r.settle()
+		r.kill(0)
+		r.disks[0] = vfs.NewMem()
+		var log strings.Builder
+		var mu sync.Mutex
+		err := r.try(0, func(o *node.Options) { o.Log = slog.New(slog.NewTextHandler(&lockedWriter{&mu, &log}, nil)) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.eventually(func() error {
+			mu.Lock()
+			defer mu.Unlock()
+			if !strings.Contains(log.String(), "its data directory was emptied or is not mounted") {
+				return errors.New("it does not say that another cluster looks for it")
+			}
+			return nil
+		})
+	})
+}
+
 // TestWaitsForItsCluster has a node start before the one that it is to join.
 func TestWaitsForItsCluster(t *testing.T) {
 	inRing(t, 1, func(r *testRing) {

@@ -22,7 +22,7 @@ func (n *network) tellMark() {
 		n.Node.log.Warn("what is known of other nodes could not be written", "error", err)
 	}
 	if g := n.gossip.Load(); g != nil {
-		g.SetLoad(uint64(n.engine.Stats().FileBytes))
+		g.SetLoad(uint64(n.load()))
 	}
 	members := n.log.State().Members
 	body := n.info48()

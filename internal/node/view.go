@@ -15,7 +15,7 @@ import (
 func (n *Node) view() *admin.View {
 	t := *n.cluster.Topology()
 	v := &admin.View{ClusterName: n.opts.Config.ClusterName, Topology: &t, Schema: n.cluster.Schema()}
-	self := gossip.Member{Host: n.identity.HostID, Boot: n.identity.BootCount, Up: true, Epoch: t.Epoch, Load: uint64(n.engine.Stats().FileBytes)}
+	self := gossip.Member{Host: n.identity.HostID, Boot: n.identity.BootCount, Up: true, Epoch: t.Epoch, Load: uint64(n.load())}
 	heard := map[[16]byte]gossip.Member{self.Host: self}
 	if n.network != nil {
 		t.Nodes = slices.Clone(t.Nodes)
@@ -43,6 +43,12 @@ func (n *Node) view() *admin.View {
 	return v
 }
 
+// load is the bytes of data that this node has, what is not in files yet included.
+func (n *Node) load() int64 {
+	s := n.engine.Stats()
+	return s.FileBytes + s.MemtableBytes
+}
+
 // info is what they show of this node.
 func (n *Node) info() *admin.Info {
 	stats := n.engine.Stats()
@@ -50,7 +56,7 @@ func (n *Node) info() *admin.Info {
 	i := &admin.Info{
 		HostID: schema.UUID(n.identity.HostID).String(), Version: n.opts.Version,
 		GossipActive: true, NativeActive: n.ready() == nil,
-		Load: stats.FileBytes, Generation: int64(n.identity.BootCount),
+		Load: n.load(), Generation: int64(n.identity.BootCount),
 		UptimeSeconds: int64((n.opts.Clock.Mono() - n.started) / time.Second),
 		HeapUsed:      goMemory(), HeapLimit: heap.Limit(),
 		Datacenter: n.opts.Config.DC, Rack: n.opts.Config.Rack,

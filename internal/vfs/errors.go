@@ -33,7 +33,7 @@ type Error struct {
 	Err error
 }
 
-func (e *Error) Error() string { return "vfs: " + e.Op + " " + e.Path + ": " + e.Err.Error() }
+func (e *Error) Error() string { return e.Op + " " + e.Path + ": " + e.Err.Error() }
 
 // Unwrap lets errors.Is and errors.As see the sentinel and the cause.
 func (e *Error) Unwrap() []error {

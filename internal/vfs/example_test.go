@@ -42,9 +42,9 @@ func ExampleFault() {
 	}
 	// Output:
 	// <nil>
-	// vfs: create /f.tmp: no space left on device
-	// vfs: write /f.tmp: no space left on device
-	// vfs: sync /f.tmp: no space left on device
-	// vfs: rename /f.tmp to /f: no space left on device
-	// vfs: sync directory /: no space left on device
+	// create /f.tmp: no space left on device
+	// write /f.tmp: no space left on device
+	// sync /f.tmp: no space left on device
+	// rename /f.tmp to /f: no space left on device
+	// sync directory /: no space left on device
 }

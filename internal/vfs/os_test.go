@@ -45,7 +45,7 @@ func TestErrnoKinds(t *testing.T) {
 		if !errors.Is(err, want) || !errors.Is(err, no) {
 			t.Errorf("%v is %v", no, err)
 		}
-		if got := err.Error(); got != "vfs: write /data/f: "+no.Error() {
+		if got := err.Error(); got != "write /data/f: "+no.Error() {
 			t.Errorf("message is %q", got)
 		}
 	}

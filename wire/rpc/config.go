@@ -33,6 +33,10 @@ type Config struct {
 	// address, after the key is proved and wire.Hello.Compatible found nothing
 	// (nil refuses nobody). It must not block.
 	Check func(h *wire.Hello, addr string) *wire.Error
+	// OnRefused is told of who said hello and is refused, by Check or before it,
+	// or refuses this node; without a key proved (nil is possible). It must not
+	// block.
+	OnRefused func(h *wire.Hello, addr string)
 	// Key, if any, is proved by both sides of every connection.
 	Key []byte
 	// Handlers serve requests by their operation. What has none is answered

@@ -98,13 +98,21 @@ func (g *greeting) checkProof(proof []byte, side wire.Side, dialer, acceptor []b
 
 // check tells why this node does not talk to the other side.
 func (g *greeting) check(other *wire.Hello) *wire.Error {
-	if e := g.mine.Compatible(other); e != nil {
-		return e
+	e := g.mine.Compatible(other)
+	if f := g.e.cfg.Check; e == nil && f != nil {
+		e = f(other, g.nc.RemoteAddr().String())
 	}
-	if f := g.e.cfg.Check; f != nil {
-		return f(other, g.nc.RemoteAddr().String())
+	if e != nil {
+		g.refused(other)
 	}
-	return nil
+	return e
+}
+
+// refused tells that one side refuses the other by its hello.
+func (g *greeting) refused(other *wire.Hello) {
+	if f := g.e.cfg.OnRefused; f != nil {
+		f(other, g.nc.RemoteAddr().String())
+	}
 }
 
 // dialer runs the dialing side and returns the other's hello.
@@ -163,6 +171,10 @@ func (g *greeting) acceptor(admit func(other *wire.Hello) *wire.Error) (other wi
 		return other, err
 	}
 	if proof, err = g.receive(wire.OpProof); err != nil {
+		var refused *wire.Error
+		if errors.As(err, &refused) {
+			g.refused(&other)
+		}
 		return other, err
 	}
 	// Only now is it known who that is.
