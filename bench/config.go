@@ -61,6 +61,8 @@ type Data struct {
 	Seed          uint64 // of keys and values, 1
 }
 
+const defaultWorkers = 64
+
 func (c *Config) setDefaults() {
 	d, t := &c.Data, &c.Target
 	columns, size, distribution := 5, 40, "uniform"
@@ -80,7 +82,7 @@ func (c *Config) setDefaults() {
 	d.ValueSizeMin = cmp.Or(d.ValueSizeMin, d.ValueSize)
 	d.Distribution = cmp.Or(d.Distribution, distribution)
 	d.Seed = cmp.Or(d.Seed, 1)
-	c.Workers = cmp.Or(c.Workers, 64)
+	c.Workers = cmp.Or(c.Workers, defaultWorkers)
 	if c.Workload == "verify" || c.Workload == "ycsb-load" {
 		c.Operations, c.Duration, c.Warmup = d.Rows, 0, 0
 	}

@@ -171,6 +171,9 @@ func TestWrongRowsAreFound(t *testing.T) {
 			{"more columns than the table has", "write", func(c *Config) { c.Data.Columns = 6 }, "c5"},
 			{"another replication than the keyspace has", "write", func(c *Config) { c.Target.Replication = "2" },
 				"is there already with replication = {'class': 'SimpleStrategy', 'replication_factor': 1}"},
+			{"the other protocol's port", "write", func(c *Config) {
+				c.Target.Hosts = []string{s.address(map[string]string{"cql": "wire", "wire": "cql"}[protocol])}
+			}, map[string]string{"cql": "which must be the native port", "wire": "which must be the internode port"}[protocol]},
 			{"an unknown data centre", "write", func(c *Config) { c.Target.LocalDC = "mars" }, `no node is in the data centre "mars", there are datacenter1`},
 		} {
 			c := small(protocol, tc.workload, s)

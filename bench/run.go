@@ -129,16 +129,16 @@ var phaseNames = [...]string{loadPhase: "loading", warmPhase: "warm-up", mainPha
 
 // phase makes operations with all workers until so many are made or, with a
 // length, until time is over; what is under way then is waited for. A load
-// is never paced.
+// takes what it can get: it is not paced, nor made by few workers.
 func (r *run) phase(ctx context.Context, number int, start func(*worker) operation, operations int64, length time.Duration) phase {
-	rate := r.cfg.Rate
+	rate, crew := r.cfg.Rate, r.cfg.Workers
 	if number == loadPhase {
-		rate = 0
+		rate, crew = 0, max(crew, defaultWorkers)
 	}
 	if length > 0 {
 		operations = 1<<63 - 1
 	}
-	p := phase{tallies: make([]tally, r.cfg.Workers)}
+	p := phase{tallies: make([]tally, crew)}
 	pace := newPacer(clock.Real, rate, operations, length)
 	var done atomic.Int64
 	var workers sync.WaitGroup

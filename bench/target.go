@@ -85,7 +85,11 @@ func cannotConnect(t *Target, err error) error {
 	if errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "connection refused") {
 		return fmt.Errorf("bench: %w at %s: start a server with `ilion serve`, or name one with --hosts", ErrRefused, hosts)
 	}
-	return fmt.Errorf("bench: cannot connect to %s: %w", hosts, err)
+	port := "native port"
+	if t.Protocol == "wire" {
+		port = "internode port"
+	}
+	return fmt.Errorf("bench: cannot speak %s with %s, which must be the %s: %w", t.Protocol, hosts, port, err)
 }
 
 // knownDC tells a data centre that is none of those of the nodes: every request

@@ -121,7 +121,9 @@ func (r *run) newWorker(phase, i int, t *tally) *worker {
 // send runs a statement with w.values.
 func (w *worker) send(ctx context.Context, statement int, into rows) error {
 	node, err := w.calls[statement].run(ctx, w.values, into)
-	w.tally.request(node, err)
+	if err == nil || ctx.Err() == nil { // what ends with the run is nobody's error
+		w.tally.request(node, err)
+	}
 	return err
 }
 
