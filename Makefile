@@ -40,7 +40,7 @@ builds:
 
 # Deliberate bugs, one at a time: the crash and model suites must catch each.
 mutants:
-	$(GO) test -tags mutants -run Mutant -count=1 -timeout 20m ./commitlog/... ./internal/journal/... ./engine/...
+	$(GO) test -tags mutants -run Mutant -count=1 -timeout 50m ./commitlog/... ./internal/journal/... ./engine/...
 
 # The next version, whose format level is one higher: alone, and beside this one.
 levels:
@@ -49,12 +49,12 @@ levels:
 
 # The race detector needs cgo and a C compiler; the product does not.
 race:
-	CGO_ENABLED=1 $(GO) test -race -tags invariants -timeout 30m ./...
+	CGO_ENABLED=1 $(GO) test -race -tags invariants -timeout 50m ./...
 
 # Drivers and cqlsh in other languages, and tests of the real process that need
 # root for loop disks. They are Go tests that start what they need.
 clients:
-	$(GO) test -tags "clients" -count=1 -timeout 25m ./internal/clienttest/... ./internal/proctest/...
+	$(GO) test -tags "clients" -count=1 -timeout 50m ./internal/clienttest/... ./internal/proctest/...
 
 long:
 	$(GO) test -tags "invariants long" -count=1 -timeout 170m ./...

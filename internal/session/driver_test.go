@@ -127,7 +127,7 @@ func TestGocql(t *testing.T) {
 	for _, v := range []int{0, 3, 4} {
 		for _, compress := range []bool{false, true} {
 			cluster := gocql.NewCluster(s.Addr().String())
-			cluster.ProtoVersion, cluster.Timeout, cluster.ConnectTimeout = v, 10*time.Second, 10*time.Second
+			cluster.ProtoVersion, cluster.Timeout, cluster.ConnectTimeout = v, 2*time.Minute, 2*time.Minute
 			cluster.DisableInitialHostLookup = v == 3
 			if compress {
 				cluster.Compressor = &gocql.SnappyCompressor{}
@@ -151,7 +151,7 @@ func TestGocql2(t *testing.T) {
 	eventually(func() bool { return s.Addr() != nil })
 	for _, v := range []int{0, 4, 5} {
 		cluster := gocql2.NewCluster(s.Addr().String())
-		cluster.ProtoVersion, cluster.Timeout, cluster.ConnectTimeout = v, 10*time.Second, 10*time.Second
+		cluster.ProtoVersion, cluster.Timeout, cluster.ConnectTimeout = v, 2*time.Minute, 2*time.Minute
 		cluster.Metadata.CacheMode = gocql2.Disabled
 		sess, err := cluster.CreateSession()
 		if err != nil {
