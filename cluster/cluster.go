@@ -75,8 +75,6 @@ type Replica interface {
 	Apply(ctx context.Context, records []mutation.Record, atomic bool, done Completer) error
 	TryRead(cmd *mutation.ReadCommand) (mutation.Source, error)
 	Read(ctx context.Context, cmd *mutation.ReadCommand) (mutation.Source, error)
-	// ReadDigest is the 128-bit fingerprint of the live result of cmd.
-	ReadDigest(ctx context.Context, cmd *mutation.ReadCommand) ([16]byte, error)
 	// Truncate drops everything of the table written at or below the
 	// timestamp; replayed and late records at or below it are dropped too.
 	Truncate(ctx context.Context, table schema.TableID, epoch uint64, timestamp int64) error

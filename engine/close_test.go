@@ -41,7 +41,6 @@ func TestAfterClose(t *testing.T) {
 			"try write":  func() error { return e.TryApply([]mutation.Record{insert(0, "p", 3, 3, "v")}, true, make(await, 1)) },
 			"read":       func() error { _, err := e.Read(ctx, read); return err },
 			"try read":   func() error { _, err := e.TryRead(read); return err },
-			"digest":     func() error { _, err := e.ReadDigest(ctx, read); return err },
 			"flush":      func() error { return e.Flush(table0) },
 			"flush all":  e.FlushAll,
 			"compact":    func() error { return e.Compact(ctx, table0) },

@@ -159,33 +159,6 @@ func wanted(cmd *mutation.ReadCommand, p *partition) bool {
 	return slices.ContainsFunc(cmd.Keys, func(k mutation.Key) bool { return k.Token == p.token && bytes.Equal(k.Key, p.key) })
 }
 
-// ReadDigest implements cluster.Replica.
-func (s *Store) ReadDigest(ctx context.Context, cmd *mutation.ReadCommand) ([16]byte, error) {
-	src, err := s.Read(ctx, cmd)
-	if err != nil {
-		return [16]byte{}, err
-	}
-	defer src.Close()
-	var d mutation.Digest
-	d.Reset(cmd.Now, cmd.Columns)
-	for src.NextPartition() {
-		d.Partition(src.Partition())
-		if st := src.Partition().Static; st != nil {
-			if err := d.Static(st); err != nil {
-				return [16]byte{}, err
-			}
-		}
-		for src.Next() {
-			if it := src.Item(); it.Kind == mutation.ItemRow {
-				if err := d.Row(it.Clustering, it.Row); err != nil {
-					return [16]byte{}, err
-				}
-			}
-		}
-	}
-	return d.Sum(), src.Err()
-}
-
 // Truncate implements cluster.Replica.
 func (s *Store) Truncate(_ context.Context, table schema.TableID, _ uint64, at int64) error {
 	s.mu.Lock()
