@@ -47,6 +47,8 @@ func inCluster(t *testing.T, nodes int, f func(*testing.T, *cluster)) {
 			for i := range c.nodes {
 				c.stop(i)
 			}
+			// Probes of the failure detector end by their time-outs.
+			time.Sleep(timeout)
 		}()
 		f(t, c)
 	})
@@ -192,3 +194,8 @@ func (c *cable) pull() {
 		nc.Close()
 	}
 }
+
+func newDisk() *vfs.Mem { return vfs.NewMem() }
+
+// pause lets virtual time go by.
+func (c *cluster) pause() { time.Sleep(100 * time.Millisecond) }
