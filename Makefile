@@ -38,9 +38,10 @@ builds:
 	GOOS=linux GOARCH=arm64 $(GO) build ./...
 	GOOS=darwin GOARCH=arm64 $(GO) build ./...
 
-# Deliberate bugs, one at a time: the crash and model suites must catch each.
+# Deliberate bugs, one at a time: the crash and model suites and the simulation
+# must catch each.
 mutants:
-	$(GO) test -tags mutants -run Mutant -count=1 -timeout 50m ./commitlog/... ./internal/journal/... ./engine/...
+	$(GO) test -tags mutants -run Mutant -count=1 -timeout 50m ./commitlog/... ./internal/journal/... ./engine/... ./cluster/... ./internal/node
 
 # The next version, whose format level is one higher: alone, and beside this one.
 levels:

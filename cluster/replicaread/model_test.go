@@ -17,7 +17,7 @@ import (
 // TestModel writes random records to random replicas, enough of them for a
 // quorum, and compares random reads at QUORUM with a model of all records.
 func TestModel(t *testing.T) {
-	seeds := 30
+	seeds := 80
 	if testing.Short() {
 		seeds = 8
 	}
@@ -127,7 +127,7 @@ func randomCommand(n *testNet, r *rand.Rand, keys []mutation.Key, rows int) *mut
 	case 1:
 		cmd.Page = 1 + r.Uint32N(8)
 	}
-	if r.IntN(4) == 0 {
+	if r.IntN(2) == 0 {
 		cmd.PerPartitionLimit = 1 + r.Uint32N(4)
 	}
 	return cmd
