@@ -54,7 +54,8 @@
 //
 // A batch over several partitions is a write for each partition, acknowledged
 // when all are. A logged one is first kept by the batchlogs of two other nodes
-// of this data centre, in other racks where there are.
+// of this data centre, in other racks where there are, until every replica has
+// its part or a durable hint for it.
 //
 // # Schema
 //
