@@ -298,6 +298,11 @@ func TestRelayThatFails(t *testing.T) {
 			if relays != 1 || len(f.hints.hosts()) != 1 {
 				t.Errorf("%v: %d relays, hints for %v", is, relays, f.hints.hosts())
 			}
+			for i := 3; i < 6; i++ {
+				if got := f.peers[hostID(i)].ops(); len(got) != 1 {
+					t.Errorf("%v: node %d got %v", is, i, got)
+				}
+			}
 		})
 	}
 }

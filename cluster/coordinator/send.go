@@ -60,9 +60,20 @@ func (w *write) ask(ctx context.Context) error {
 		}
 	}
 	w.arm()
-	w.routes()
+	relays := w.routes()
 	for i := range w.slots {
-		if s := &w.slots[i]; s.node != 0 && (s.via < 0 || s.via == i) {
+		if s := &w.slots[i]; s.node != 0 && s.via < 0 {
+			w.send(s)
+		}
+	}
+	// Relays come last: once one is asked it may fail, and those behind it are
+	// asked by somebody else.
+	for i := 0; relays && i < len(w.slots); i++ {
+		s := &w.slots[i]
+		w.mu.Lock()
+		is := s.via == i
+		w.mu.Unlock()
+		if is {
 			w.send(s)
 		}
 	}
@@ -90,8 +101,8 @@ func (w *write) arm() {
 }
 
 // routes finds who sends on: in each remote data centre with several live
-// replicas one of them.
-func (w *write) routes() {
+// replicas one of them. It tells whether there is any.
+func (w *write) routes() (relays bool) {
 	v := w.v
 	for dc := 1; dc < len(v.dcs); dc++ {
 		n, turn := 0, 0
@@ -113,14 +124,16 @@ func (w *write) routes() {
 				turn--
 			}
 		}
-		w.routeVia(dc, relay)
+		relays = w.routeVia(dc, relay) || relays
 	}
+	return relays
 }
 
-// routeVia makes a slot send on to the others of its data centre.
-func (w *write) routeVia(dc, relay int) {
+// routeVia makes a slot send on to the others of its data centre; false if there
+// are none.
+func (w *write) routeVia(dc, relay int) bool {
 	if relay < 0 {
-		return // who was alive is not any more
+		return false // who was alive is not any more
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -134,6 +147,7 @@ func (w *write) routeVia(dc, relay int) {
 	if n == 1 {
 		w.slots[relay].via = -1
 	}
+	return n > 1
 }
 
 // send asks one replica, or gives it up at once.
