@@ -83,13 +83,14 @@ func lastIsFirst(t *testing.T, streams []int16) {
 	}
 }
 
-// TestReadsPassScan puts point reads behind a scan on one connection.
+// TestReadsPassScan puts point reads behind a scan on one connection. The fail
+// point is met now and then in a scan, and makes it last long everywhere.
 func TestReadsPassScan(t *testing.T) {
-	s := startServer(t, options{})
+	s := startServer(t, options{tags: "failpoints", env: []string{"ILION_FAILPOINTS=query/page=delay:100ms"}})
 	db := s.connect()
 	defer db.Close()
 	must(t, db, createKS)
-	fillWide(t, db, 100_000, 100)
+	fillWide(t, db, 20_000, 100)
 	w, err := dial(s.port, 4)
 	if err != nil {
 		t.Fatal(err)
@@ -97,44 +98,46 @@ func TestReadsPassScan(t *testing.T) {
 	defer w.close()
 	const scan, point = "SELECT count(*) FROM ks.wide", "SELECT v FROM ks.wide WHERE k = 1 AND c = 77"
 	w.ask(point, 0, nil) // parsed, and what it reads is in memory
-	for range 5 {
+	for range 2 {
 		lastIsFirst(t, order(t, w, scan, point, 200))
 	}
 }
 
-// TestReadsPassSync puts reads behind a write whose sync is held.
-func TestReadsPassSync(t *testing.T) {
-	s := startServer(t, options{tags: "failpoints", env: []string{"ILION_FAILPOINTS=commitlog/sync=delay:300ms"}})
+// slowSync is a server with table ks.t and its row 1, every sync of whose log
+// lasts so long from now on, and a connection to it.
+func slowSync(t *testing.T, delay string) (*server, *wire) {
+	t.Helper()
+	s := startServer(t, options{tags: "failpoints"})
+	db := s.connect()
+	must(t, db, createKS)
+	must(t, db, "CREATE TABLE ks.t (k int PRIMARY KEY, v int)")
+	must(t, db, "INSERT INTO ks.t (k, v) VALUES (1, 1)")
+	db.Close()
+	s.stop(syscall.SIGTERM)
+	s.o.env = []string{"ILION_FAILPOINTS=commitlog/sync=delay:" + delay}
+	s.start()
 	w, err := dial(s.port, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, w
+}
+
+// TestReadsPassSync puts reads behind a write whose sync is held.
+func TestReadsPassSync(t *testing.T) {
+	_, w := slowSync(t, "10s")
 	defer w.close()
-	for _, text := range []string{createKS, "CREATE TABLE ks.t (k int PRIMARY KEY, v int)", "INSERT INTO ks.t (k, v) VALUES (1, 1)"} {
-		if f := w.ask(text, 0, nil); f.opcode != opResult {
-			t.Fatalf("%s: %v", text, f)
-		}
-	}
-	for range 3 {
+	for range 2 {
 		lastIsFirst(t, order(t, w, "INSERT INTO ks.t (k, v) VALUES (2, 2)", "SELECT v FROM ks.t WHERE k = 1", 200))
 	}
 }
 
 // TestDrainAnswers ends a server that still owes an answer.
 func TestDrainAnswers(t *testing.T) {
-	s := startServer(t, options{tags: "failpoints", env: []string{"ILION_FAILPOINTS=commitlog/sync=delay:300ms"}})
-	w, err := dial(s.port, 4)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, w := slowSync(t, "5s") // half of what a server drains for
 	defer w.close()
-	for _, text := range []string{createKS, "CREATE TABLE ks.t (k int PRIMARY KEY, v int)"} {
-		if f := w.ask(text, 0, nil); f.opcode != opResult {
-			t.Fatalf("%s: %v", text, f)
-		}
-	}
-	all := w.request(1, native.OpQuery, queryBody("INSERT INTO ks.t (k, v) VALUES (1, 1)", 0, nil))
-	all = append(all, w.request(2, native.OpQuery, queryBody("SELECT v FROM ks.t WHERE k = 2", 0, nil))...)
+	all := w.request(1, native.OpQuery, queryBody("INSERT INTO ks.t (k, v) VALUES (2, 2)", 0, nil))
+	all = append(all, w.request(2, native.OpQuery, queryBody("SELECT v FROM ks.t WHERE k = 1", 0, nil))...)
 	if _, err := w.Write(all); err != nil {
 		t.Fatal(err)
 	}
@@ -150,14 +153,14 @@ func TestDrainAnswers(t *testing.T) {
 	if err := <-s.done; err != nil {
 		t.Errorf("the server left with %v", err)
 	}
-	s.cmd = nil
+	s.cmd, s.o.env = nil, nil
 	s.start()
 	again, err := dial(s.port, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer again.close()
-	if f := again.ask("SELECT v FROM ks.t WHERE k = 1", 0, nil); f.opcode != opResult || !strings.HasSuffix(string(f.body), "\x00\x00\x00\x01") {
+	if f := again.ask("SELECT v FROM ks.t WHERE k = 2", 0, nil); f.opcode != opResult || !strings.HasSuffix(string(f.body), "\x00\x00\x00\x02") {
 		t.Errorf("after the restart: %v", f)
 	}
 }
