@@ -21,10 +21,17 @@ type Topology struct {
 // by its keyspace's factors, also where there are fewer nodes. A table that is
 // not there counts as one with one replica.
 func (t *Topology) BlockFor(id schema.TableID, level ring.ConsistencyLevel) int {
-	p := t.Tables[id]
+	if p := t.Tables[id]; p != nil {
+		return p.BlockFor(level, t.Nodes[0].DC)
+	}
+	return level.BlockFor(1)
+}
+
+// BlockFor is how many replicas must answer at a level, for a node of the data
+// centre: by the factors, also where there are fewer nodes. At EACH_QUORUM it is
+// the sum over the data centres.
+func (p *Placement) BlockFor(level ring.ConsistencyLevel, local string) int {
 	switch {
-	case p == nil:
-		return level.BlockFor(1)
 	case p.Factors == nil:
 		return level.BlockFor(p.RF)
 	case level == ring.EachQuorum:
@@ -36,7 +43,7 @@ func (t *Topology) BlockFor(id schema.TableID, level ring.ConsistencyLevel) int 
 		}
 		return sum
 	case level.IsLocal():
-		return level.BlockFor(p.Factors[t.Nodes[0].DC])
+		return level.BlockFor(p.Factors[local])
 	}
 	return level.BlockFor(p.RF)
 }

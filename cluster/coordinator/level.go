@@ -47,15 +47,10 @@ func (v *view) require(p *cluster.Placement, level ring.ConsistencyLevel) requir
 		}
 		return r
 	}
-	g := group{dc: anywhere}
-	rf := p.RF
+	g := group{dc: anywhere, need: p.BlockFor(level, v.dcs[0])}
 	if level.IsLocal() {
 		g.dc = 0
-		if p.Factors != nil {
-			rf = p.Factors[v.dcs[0]]
-		}
 	}
-	g.need = level.BlockFor(rf)
 	return requirement{groups: []group{g}, blockFor: g.need}
 }
 

@@ -148,9 +148,15 @@ func placement(top *cluster.Topology, table schema.TableID) (*cluster.Placement,
 	return nil, native.Invalid("The table was dropped while the statement ran")
 }
 
-func checkLevel(level ring.ConsistencyLevel) error {
-	if level == ring.Any {
+// checkLevel refuses levels that mean nothing for a read, or more than it can
+// give: with several replicas a read at SERIAL would have to end conditional
+// statements that are under way.
+func checkLevel(p *cluster.Placement, level ring.ConsistencyLevel) error {
+	switch {
+	case level == ring.Any:
 		return native.Invalid("ANY ConsistencyLevel is only supported for writes")
+	case level.IsSerial() && p.RF > 1:
+		return native.Invalid("Reads at %v are not supported yet in keyspaces with more than one replica: read at QUORUM or LOCAL_QUORUM", level)
 	}
 	return nil
 }
@@ -196,15 +202,15 @@ func (rd *Reader) Read(ctx context.Context, cmd *mutation.ReadCommand, level rin
 // local tells whether the local replica's answer alone is enough for all that
 // cmd names.
 func (rd *Reader) local(cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (bool, error) {
-	if err := checkLevel(level); err != nil {
-		return false, err
-	}
 	top := rd.cfg.Topology()
 	p, err := placement(top, cmd.Table)
+	if err == nil {
+		err = checkLevel(p, level)
+	}
 	if err != nil {
 		return false, err
 	}
-	if !oneEnough(top, p, level) || p.RF > 1 && rd.isDamaged(cmd.Table) {
+	if p.BlockFor(level, top.Nodes[0].DC) != 1 || p.RF > 1 && rd.isDamaged(cmd.Table) {
 		return false, nil
 	}
 	if cmd.Keys != nil {
@@ -221,22 +227,6 @@ func (rd *Reader) local(cmd *mutation.ReadCommand, level ring.ConsistencyLevel) 
 		}
 	}
 	return true, nil
-}
-
-// oneEnough tells whether the level asks for one answer, from any replica that
-// the local node may be.
-func oneEnough(top *cluster.Topology, p *cluster.Placement, level ring.ConsistencyLevel) bool {
-	switch {
-	case level == ring.One || level == ring.LocalOne:
-		return true
-	case p.Factors == nil:
-		return level.BlockFor(p.RF) == 1
-	case level == ring.EachQuorum:
-		return p.RF == 1
-	case level.IsLocal():
-		return level.BlockFor(p.Factors[top.Nodes[0].DC]) == 1
-	}
-	return level.BlockFor(p.RF) == 1
 }
 
 // holds tells whether the local node is a replica to read from.

@@ -216,10 +216,6 @@ func (c *carver) share(rd *Reader, top *cluster.Topology, p *cluster.Placement, 
 		return false
 	}
 	local := top.Nodes[0].DC
-	rf := p.RF
-	if level.IsLocal() && p.Factors != nil {
-		rf = p.Factors[local]
-	}
 	alive := 0
 	for _, n := range c.next {
 		node := &top.Nodes[n]
@@ -227,7 +223,7 @@ func (c *carver) share(rd *Reader, top *cluster.Topology, p *cluster.Placement, 
 			alive++
 		}
 	}
-	need := level.BlockFor(rf)
+	need := p.BlockFor(level, local)
 	if alive < need || need == 1 && slices.Contains(c.common, 0) && !slices.Contains(c.next, 0) {
 		return false
 	}

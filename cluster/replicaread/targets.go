@@ -37,12 +37,8 @@ func (t *targets) choose(rd *Reader, top *cluster.Topology, p *cluster.Placement
 		return t.chooseEach(rd, top, p, replicas, level)
 	}
 	local := top.Nodes[0].DC
-	rf := p.RF
-	if level.IsLocal() && p.Factors != nil {
-		rf = p.Factors[local]
-	}
-	t.need[0] = int32(level.BlockFor(rf))
-	t.blockFor = int(t.need[0])
+	t.blockFor = p.BlockFor(level, local)
+	t.need[0] = int32(t.blockFor)
 	for _, n := range replicas {
 		if level.IsLocal() && top.Nodes[n].DC != local {
 			continue

@@ -282,6 +282,25 @@ func TestRing(t *testing.T) {
 	})
 }
 
+// TestSerialReads are refused where they would have to end conditional
+// statements.
+func TestSerialReads(t *testing.T) {
+	inRing(t, 3, func(r *testRing) {
+		r.table()
+		r.must(0, ring.All, insert, 1, "x")
+		for _, text := range []string{"SELECT * FROM ks.t", "SELECT * FROM ks.t WHERE k = 1", "SELECT * FROM ks.t WHERE k IN (1, 2)"} {
+			for _, level := range []ring.ConsistencyLevel{ring.Serial, ring.LocalSerial} {
+				if _, err := r.count(1, level, text); err == nil || !strings.Contains(err.Error(), "not supported yet in keyspaces with more than one replica") {
+					r.t.Errorf("%v: %s: %v", level, text, err)
+				}
+			}
+		}
+		r.must(0, ring.One, "CREATE KEYSPACE one WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")
+		r.must(0, ring.One, "CREATE TABLE one.t (k int PRIMARY KEY)")
+		r.want(1, ring.Serial, 0, "SELECT * FROM one.t")
+	})
+}
+
 // TestNodeDies has a node die under its cluster, miss writes and come back to
 // them.
 func TestNodeDies(t *testing.T) {
