@@ -71,7 +71,7 @@ func (p *Processor) tryRead(r *session.Request, c *call, st *statement, s *plan.
 		return p.readFailed(r, st, q, err)
 	}
 	if res.Tombstones > tombstoneWarn {
-		r.Warn(p.tombstoneWarning(s, &res))
+		r.Warn(tombstoneWarning(s, &res))
 	}
 	r.ReplyRows(native.RowsHead{Metadata: s.Result, SkipMetadata: skipMetadata(params, st), PagingState: res.PagingState}, body, res.Rows)
 	return session.Done
@@ -121,7 +121,7 @@ func (p *Processor) endRead(r *session.Request) session.Status {
 		return p.readFailed(r, a.st, c.query, err)
 	}
 	if res.Tombstones > tombstoneWarn {
-		r.Warn(p.tombstoneWarning(a.sel, &res))
+		r.Warn(tombstoneWarning(a.sel, &res))
 	}
 	r.ReplyRows(native.RowsHead{Metadata: a.sel.Result, SkipMetadata: skipMetadata(r.Params(), a.st), PagingState: res.PagingState}, body, res.Rows)
 	return session.Done
@@ -189,7 +189,7 @@ func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []
 		out, res, err = p.readPage(ctx, c, q, rd, buffer)
 	}
 	if err == nil && res.Tombstones > tombstoneWarn {
-		c.warnings = append(c.warnings, p.tombstoneWarning(s, &res))
+		c.warnings = append(c.warnings, tombstoneWarning(s, &res))
 	}
 	return out, res, cause(ctx, err)
 }
@@ -198,12 +198,11 @@ func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []
 // a page tells that there were so many.
 const tombstoneWarn = 1000
 
-// tombstoneWarning tells the log and returns what the client is told.
-func (p *Processor) tombstoneWarning(s *plan.Select, res *exec.Result) string {
-	text := fmt.Sprintf("Read %d live rows and %d tombstone cells for a query of %s.%s (see tombstone_warn_threshold)",
+// tombstoneWarning is what the client is told. The log is not: it would be with
+// every page.
+func tombstoneWarning(s *plan.Select, res *exec.Result) string {
+	return fmt.Sprintf("Read %d live rows and %d tombstone cells for a query of %s.%s (see tombstone_warn_threshold)",
 		res.Live, res.Tombstones, s.Table.Keyspace, s.Table.Name)
-	p.log.Warn(text)
-	return text
 }
 
 func (p *Processor) readPage(ctx context.Context, c *call, q *plan.Query, rd *exec.Reader, buffer func() []byte) ([]byte, exec.Result, error) {
