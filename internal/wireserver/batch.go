@@ -271,8 +271,13 @@ func (b *batch) answer(e *execution) {
 		b.answerAlone(e, &o)
 		return
 	}
+	// The handler may log: not under the mutex.
+	var failure *wire.Error
+	if o.Err != nil {
+		failure = wireError(b.s.handler.MapError(&e.Request, o.Err))
+	}
 	b.mu.Lock()
-	b.appendAnswer(e, &o)
+	b.appendAnswer(e, &o, failure)
 	e.recycle()
 	b.answered()
 }
@@ -283,9 +288,7 @@ func (b *batch) answerAlone(e *execution, o *session.Outcome) {
 	head := b.headOf(e, o)
 	size := len(head) + len(o.Body)
 	if size > maxAnswer {
-		o.Rows, o.Body = false, nil
-		o.Err = native.Invalid("A page of %d bytes does not fit into a frame of %d: ask for fewer rows at a time", size, maxAnswer)
-		b.appendAnswer(e, o)
+		b.appendAnswer(e, o, wireError(native.Invalid("A page of %d bytes does not fit into a frame of %d: ask for fewer rows at a time", size, maxAnswer)))
 	} else {
 		first := wire.AppendAnswer(make([]byte, 0, 24+len(head)), e.index, wire.AnswerRows, size)
 		first = append(first, head...)
@@ -367,12 +370,11 @@ func (b *batch) end(epoch uint64, out []byte) {
 	s.ended(count)
 }
 
-// appendAnswer encodes an answer. mu is held.
-func (b *batch) appendAnswer(e *execution, o *session.Outcome) {
+// appendAnswer encodes an answer, an error if failure is one. mu is held.
+func (b *batch) appendAnswer(e *execution, o *session.Outcome, failure *wire.Error) {
 	switch {
-	case o.Err != nil:
-		err := wireError(b.s.handler.MapError(&e.Request, o.Err))
-		b.scratch = err.Append(b.scratch[:0])
+	case failure != nil:
+		b.scratch = failure.Append(b.scratch[:0])
 		b.out = wire.AppendAnswer(b.out, e.index, wire.AnswerError, len(b.scratch))
 		b.out = append(b.out, b.scratch...)
 	case o.Rows || len(o.Warnings) > 0:
