@@ -78,11 +78,17 @@ func (s *server) stop() {
 	})
 }
 
+// Sizes of small runs: write has written all rows.
+const (
+	fewOperations = 80
+	fewRows       = 80
+)
+
 // small is a run of few operations.
 func small(protocol, workload string, nodes ...*server) Config {
 	c := Config{
-		Workload: workload, Workers: 4, Operations: 200,
-		Data:   Data{Rows: 120, PartitionRows: 40},
+		Workload: workload, Workers: 4, Operations: fewOperations,
+		Data:   Data{Rows: fewRows, PartitionRows: 40},
 		Target: Target{Protocol: protocol, Connections: 1, Keyspace: "by_" + protocol},
 	}
 	for _, n := range nodes {
@@ -116,9 +122,9 @@ func TestEveryWorkload(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", w, err)
 			}
-			want := int64(200)
+			want := int64(fewOperations)
 			if w == "verify" || w == "ycsb-load" {
-				want = 120
+				want = fewRows
 			}
 			if r.Operations != want || r.Failed() != 0 || r.Stale != 0 || r.Protocol != protocol {
 				t.Errorf("%s: %d operations, want %d; %d stale, errors %v", w, r.Operations, want, r.Stale, r.FirstErrors)
@@ -154,12 +160,12 @@ func TestWrongRowsAreFound(t *testing.T) {
 			}
 		}
 		c := small(protocol, "verify", s)
-		c.Data.Rows = 125
+		c.Data.Rows = fewRows + 5
 		r, err := Run(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Operations != 120 || r.Errors[wrongAnswer] != 5 || !strings.Contains(r.FirstErrors[wrongAnswer], "missing") {
+		if r.Operations != fewRows || r.Errors[wrongAnswer] != 5 || !strings.Contains(r.FirstErrors[wrongAnswer], "missing") {
 			t.Errorf("verify of rows that were not written: %d operations, %v", r.Operations, r.FirstErrors)
 		}
 		for _, tc := range []struct {
@@ -199,16 +205,16 @@ func TestOneOfThreeNodesIsDead(t *testing.T) {
 		return r
 	}
 	for _, p := range Protocols {
-		if r := run(p, "write", "ALL"); r.Operations != 200 || r.Failed() != 0 || p == "cql" && len(r.Nodes) != 3 {
+		if r := run(p, "write", "ALL"); r.Operations != fewOperations || r.Failed() != 0 || p == "cql" && len(r.Nodes) != 3 {
 			t.Errorf("%s, three nodes: %d operations, errors %v, by node %v", p, r.Operations, r.FirstErrors, r.Nodes)
 		}
 	}
 	third.stop()
 	for _, p := range Protocols {
-		if r := run(p, "verify", "QUORUM"); r.Operations+r.Failed() != 120 || r.Errors[wrongAnswer] != 0 || r.Nodes[third.cql].Requests != 0 {
+		if r := run(p, "verify", "QUORUM"); r.Operations+r.Failed() != fewRows || r.Errors[wrongAnswer] != 0 || r.Nodes[third.cql].Requests != 0 {
 			t.Errorf("%s, two nodes: %d operations, errors %v, by node %v", p, r.Operations, r.FirstErrors, r.Nodes)
 		}
-		if r := run(p, "write", "ALL"); r.Operations != 0 || r.Failed() != 200 || r.Errors[wrongAnswer] != 0 {
+		if r := run(p, "write", "ALL"); r.Operations != 0 || r.Failed() != fewOperations || r.Errors[wrongAnswer] != 0 {
 			t.Errorf("%s, two of three nodes at ALL: %d operations, errors %v, by node %v", p, r.Operations, r.Errors, r.Nodes)
 		}
 	}

@@ -21,7 +21,7 @@ func TestZeta(t *testing.T) {
 }
 
 func TestZipf(t *testing.T) {
-	const n, draws = 1000, 1_000_000
+	const n, draws = 1000, 200_000
 	for _, size := range []int64{1, 2, 3, n} {
 		z, r := newZipf(size), rand.New(rand.NewPCG(1, 2))
 		counts := make([]float64, size)
@@ -33,7 +33,7 @@ func TestZipf(t *testing.T) {
 				continue
 			}
 			// The method is exact for the first two and near for the others.
-			want, within := draws*math.Pow(float64(rank+1), -zipfTheta)/zeta(size), 0.02
+			want, within := draws*math.Pow(float64(rank+1), -zipfTheta)/zeta(size), 0.03
 			if rank > 1 {
 				within = 0.25
 			}
@@ -46,7 +46,7 @@ func TestZipf(t *testing.T) {
 
 // The hottest rows of YCSB are the same for everybody, as are the keys.
 func TestScrambled(t *testing.T) {
-	const rows, draws = 10_000, 200_000
+	const rows, draws = 10_000, 100_000
 	s, r := newScrambled(rows), rand.New(rand.NewPCG(1, 2))
 	counts := map[int64]int{}
 	for range draws {
