@@ -55,6 +55,8 @@ func newRing(t testing.TB, o ringOptions) *processes {
 			"--listen-address", loopback(i), "--internode-port", strconv.Itoa(r.peers),
 			"--dc", fmt.Sprintf("dc%d", i/perDC+1), "--rack", fmt.Sprintf("rack%d", i%perDC%3+1),
 			"--memory", "256MiB", "--commitlog-segment-size", "1MiB", "--commitlog-total-space", "16MiB",
+			// Below clientTimeout, after which a driver goes to another node.
+			"--request-timeout", "18s", "--read-request-timeout", "10s", "--range-request-timeout", "15s", "--write-request-timeout", "10s",
 		}
 		if i > 0 {
 			args = append(args, "--join", net.JoinHostPort(loopback(0), strconv.Itoa(r.peers)))
@@ -152,7 +154,7 @@ func (r *processes) session(consistency gocql.Consistency, hosts ...int) *gocql.
 	}
 	c := gocql.NewCluster(names...)
 	c.Port = r.cql
-	c.Timeout, c.ConnectTimeout, c.WriteTimeout = clientTimeout, timeout, timeout
+	c.Timeout, c.ConnectTimeout, c.WriteTimeout = clientTimeout, time.Minute, timeout
 	c.RetryPolicy = &gocql.SimpleRetryPolicy{NumRetries: 2}
 	c.DefaultIdempotence = true
 	c.Consistency = consistency

@@ -21,7 +21,7 @@ const (
 
 	ringFaults     = 10
 	ringPowerCuts  = 5
-	ringRate       = 300 // operations a second
+	ringRate       = 300 // operations a second at most
 	faultSeconds   = 4
 	driverRequests = 1200
 	clientTimeout  = 20 * time.Second

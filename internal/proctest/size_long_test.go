@@ -21,7 +21,7 @@ const (
 
 	ringFaults     = 100
 	ringPowerCuts  = 30
-	ringRate       = 0 // half of the measured peak
+	ringRate       = 1 << 20 // operations a second at most
 	faultSeconds   = 20
 	driverRequests = 20000
 	clientTimeout  = 1 * time.Second
