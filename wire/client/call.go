@@ -186,10 +186,7 @@ func (c *call) answered(a *wire.Answer) {
 func (c *call) rows(body []byte) {
 	var known []wire.Column
 	if c.st != nil {
-		known = c.st.shape.Load().Result
-		if c.shape.Ref.Result != c.st.shape.Load().Ref.Result {
-			known = c.shape.Result // what was said to be known when it was sent
-		}
+		known = c.shape.Result // what was said to be known when it was sent
 	}
 	if c.keep {
 		r := new(Rows)

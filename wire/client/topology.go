@@ -4,6 +4,7 @@ import (
 	"context"
 	"sort"
 	"sync/atomic"
+	"time"
 
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -220,13 +221,27 @@ func (s *Session) follow() {
 		case <-s.ctx.Done():
 			return
 		}
-		if s.newest.Load() <= s.epoch.Load() {
-			continue
-		}
-		for _, h := range s.topology.Load().hosts {
-			if h.up() && s.askTopology(s.ctx, h.pipes[0].peer) == nil {
+		for s.newest.Load() > s.epoch.Load() && s.ctx.Err() == nil {
+			s.askHosts()
+			if s.newest.Load() <= s.epoch.Load() {
 				break
 			}
+			// Nobody could be asked, or who was is behind.
+			select {
+			case <-s.cfg.Clock.After(refreshPause):
+			case <-s.ctx.Done():
+			}
+		}
+	}
+}
+
+const refreshPause = time.Second
+
+// askHosts asks the nodes for the topology until one answers.
+func (s *Session) askHosts() {
+	for _, h := range s.topology.Load().hosts {
+		if h.up() && s.askTopology(s.ctx, h.pipes[0].peer) == nil {
+			return
 		}
 	}
 }
