@@ -121,6 +121,9 @@ func TestCommandOutcomes(t *testing.T) {
 
 	c.expect(levelRefused, c.stamped(command{level: 1}))
 	c.expect(levelRefused, c.stamped(command{level: 2}))
+	if got := c.s.Reachable(); got != 1 {
+		t.Errorf("level %d can be reached", got)
+	}
 	for i := range 2 {
 		m := memberN(i)
 		m.HighestLevel = 2
@@ -129,7 +132,8 @@ func TestCommandOutcomes(t *testing.T) {
 	c.expect(applied, c.stamped(command{level: 2}))
 	old := memberN(0)
 	c.expect(levelRefused, c.stamped(command{member: &old}))
-	if c.s.Level != 2 {
+	c.expect(levelRefused, c.stamped(command{level: 1}))
+	if c.s.Level != 2 || c.s.Reachable() != 2 {
 		t.Errorf("level %d", c.s.Level)
 	}
 

@@ -97,6 +97,16 @@ func TestBatchOfPrepared(t *testing.T) {
 	if len(b.Records) != 2 || b.Atomic || b.Records[0].Timestamp() != 7 || b.Records[0].Optional() != 0 {
 		t.Errorf("%d records at %d", len(b.Records), b.Records[0].Timestamp())
 	}
+	for _, host := range [][16]byte{{}, {7, 15: 9}} {
+		b.Reset()
+		o.Coordinator = host
+		if err := bt.Bind(b, func(i int) []plan.Value { return values[i] }, o); err != nil {
+			t.Fatal(err)
+		}
+		if got, named := b.Records[0].Coordinator(); got != host || named != (host != [16]byte{}) {
+			t.Errorf("coordinator %x, %t, want %x", got, named, host)
+		}
+	}
 	b.Reset()
 	values[1][0] = plan.Value{}
 	err = bt.Bind(b, func(i int) []plan.Value { return values[i] }, o)

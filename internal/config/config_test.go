@@ -69,6 +69,25 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+// A node can be held at a level that it knows.
+func TestFormatLevel(t *testing.T) {
+	c := Default()
+	env := func(v string) error {
+		return c.ApplyEnv(func(k string) (string, bool) { return v, k == "ILION_FORMAT_LEVEL" })
+	}
+	if err := env("1"); err != nil || c.FormatLevel != 1 || c.Validate() != nil {
+		t.Errorf("1: %d, %v", c.FormatLevel, err)
+	}
+	for _, bad := range []string{"0", "-1", "9999", "newest", ""} {
+		if env(bad) == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+	if err := env("latest"); err != nil || c.FormatLevel != 0 || c.Validate() != nil {
+		t.Errorf("latest: %d, %v", c.FormatLevel, err)
+	}
+}
+
 func TestSizes(t *testing.T) {
 	for in, want := range map[string]int64{"1": 1, "2GiB": 2 << 30, "1.5GB": 15e8, "64 KiB": 64 << 10} {
 		if n, err := ParseSize(in); err != nil || n != want {
