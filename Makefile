@@ -10,7 +10,7 @@
 export CGO_ENABLED ?= 0
 GO ?= go
 
-.PHONY: build serve test check format vet staticcheck builds mutants levels race clients long fuzz bench compare
+.PHONY: build serve test check format vet staticcheck builds mutants sim levels race clients long fuzz bench compare
 
 build:
 	$(GO) build -trimpath -o ilion ./cmd/ilion
@@ -42,6 +42,10 @@ builds:
 # must catch each.
 mutants:
 	$(GO) test -tags mutants -run Mutant -count=1 -timeout 50m ./commitlog/... ./internal/journal/... ./engine/... ./cluster/... ./internal/node
+
+# Five nodes under load and faults on virtual time, see docs/testing.md.
+sim:
+	$(GO) test -run '^TestSim' -count=1 -timeout 50m ./internal/node -simtime 3m -simruns 2
 
 # The next version, whose format level is one higher: alone, and beside this one.
 levels:

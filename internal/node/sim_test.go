@@ -126,7 +126,9 @@ func (s *simulation) run(seed uint64) error {
 	nemeses := s.nemeses()
 	nemeses.run(*simTime)
 	lasted := s.w.Clock.Mono() - begun
-	s.w.Clock.Sleep(5 * time.Second)
+	if err := s.loseDisks(); err != nil {
+		return err
+	}
 	counts := clients.end()
 	guards.end()
 	success, _ := counts.Success()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -165,6 +166,61 @@ func (s *simulation) startsHalf(i int) int64 {
 		_ = n.Close(context.Background()) // its disk is gone
 	}
 	return min(fired, 1)
+}
+
+// loseDisks has one machine start on an empty disk and another on the disk of
+// before its last start, while clients go on. Both must be refused. Nothing else
+// is wrong then: who has forgotten a disk, or hears nobody, cannot refuse it.
+func (s *simulation) loseDisks() error {
+	for i := range s.nodes {
+		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
+			return err
+		}
+	}
+	// Neither founds a cluster, nor coordinates when only hints are judged.
+	wiped, older := 3, 4
+	if s.w.Rand.Uint64N(2) == 0 {
+		wiped, older = older, wiped
+	}
+	if err := s.refused(wiped, vfs.NewMem()); err != nil {
+		return fmt.Errorf("a disk that was wiped: %w", err)
+	}
+	before := s.w.Machines[older].Backup()
+	s.w.Machines[older].Kill()
+	s.stop(older)
+	if err := s.start(older); err != nil {
+		return err
+	}
+	for i := range s.nodes {
+		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
+			return err
+		}
+	}
+	if err := s.refused(older, before); err != nil {
+		return fmt.Errorf("a disk that was rolled back: %w", err)
+	}
+	return nil
+}
+
+// refused starts machine i on another disk, which must not succeed, and then on
+// its own again.
+func (s *simulation) refused(i int, disk *vfs.Mem) error {
+	m := s.w.Machines[i]
+	m.Kill()
+	s.stop(i)
+	own := m.Backup()
+	m.Restore(disk)
+	n, err := s.serve(i, m.Boot(), 30*time.Second)
+	m.Kill()
+	if err == nil {
+		_ = n.Close(context.Background())
+		return fmt.Errorf("node %d serves", i)
+	}
+	if !strings.Contains(err.Error(), "refuse") && !strings.Contains(err.Error(), "tables already") {
+		return fmt.Errorf("node %d does not start, and nobody refused it: %w", i, err)
+	}
+	m.Restore(own)
+	return s.start(i)
 }
 
 // rotten is the machine whose disk gives back other bits than were written.

@@ -184,6 +184,7 @@ func (w *World) NetworkActions(machines []int) []Action {
 		}),
 		held("one-way", func() *Fault { return w.Net.OneWay(halves()) }),
 		held("slow link", func() *Fault { return w.Net.Slow(w.pick(machines), 150*time.Millisecond, 256<<10) }),
+		held("delay spike", func() *Fault { return w.Net.Slow(w.pick(machines), 1_500_007*time.Microsecond, 0) }),
 		held("loss", func() *Fault { return w.Net.Lossy(10) }),
 		held("reset", func() *Fault { return w.Net.Resetting(2) }),
 		{"refuse", func(time.Duration) func() int64 {
