@@ -35,7 +35,8 @@
 // A session knows which nodes hold which tokens, and hears with every answer
 // whether that has changed. A statement whose values make a partition key goes
 // to a replica: one of Config.LocalDC if there are any, the one with the least
-// in work, connected ones first. All others go to the nodes in turn.
+// in work, of those whose connections have not failed. All others go to the nodes in
+// turn.
 //
 // # What is tried again
 //
@@ -65,6 +66,6 @@
 // A Session, a Statement and a Batch that is being executed are safe for
 // concurrent use; a Query and Rows belong to one goroutine at a time. A Receiver
 // is called by the goroutine that reads a connection: it must not block, and may
-// call Send. Rows and Query are pooled inside; a warm Send or Execute allocates
-// nothing here, nor does reading columns by Int, Bytes and the like.
+// call Send. Calls and frames are pooled, a Query can be used again, and reading
+// columns by Int, Bytes and the like copies nothing.
 package client
