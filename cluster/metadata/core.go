@@ -200,19 +200,23 @@ func (c *core) guard(f func() error) (err error) {
 
 // run is the goroutine of the core, until the log closes or fails.
 func (c *core) run() {
-	ticker := c.l.clock.NewTicker(tickEvery)
-	defer ticker.Stop()
 	defer c.dismiss()
+	var ticks <-chan time.Time // of voters only: the others have nothing to do but what comes
 	if s := c.l.state.Load(); c.node == nil && s.votes(c.l.opts.HostID) {
 		c.check(c.begin(s, nil, nil))
 	}
 	c.check(c.alone())
 	for {
 		c.check(c.settle())
+		if ticks == nil && c.node != nil {
+			ticker := c.l.clock.NewTicker(tickEvery)
+			defer ticker.Stop()
+			ticks = ticker.C()
+		}
 		select {
 		case <-c.l.closing:
 			return
-		case <-ticker.C():
+		case <-ticks:
 			c.check(c.tick())
 		case e := <-c.l.events:
 			c.check(c.handle(&e))

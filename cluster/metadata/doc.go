@@ -227,6 +227,8 @@
 // ServePull and Hear do not wait; subscribers must not call Propose or Wait,
 // which return after they have been called. No lock is held over I/O.
 //
+// Only a node that votes, or did, wakes up by itself.
+//
 // The package knows no network and no clock but those that it is given. Only the
 // spread of election time-outs is drawn by the library, from the operating
 // system.

@@ -2,9 +2,14 @@ package metadata
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/rand"
+	"github.com/ilion-db/ilion/internal/vfs"
 )
 
 func never([16]byte) bool { return false }
@@ -114,4 +119,45 @@ func TestVotersSettle(t *testing.T) {
 			}
 		}
 	}
+}
+
+// tickCounter counts the tickers that are made.
+type tickCounter struct {
+	clock.Clock
+	made atomic.Int32
+}
+
+func (c *tickCounter) NewTicker(d time.Duration) clock.Ticker {
+	c.made.Add(1)
+	return c.Clock.NewTicker(d)
+}
+
+// Only voters have time to keep: most nodes of a large ring are none.
+func TestOnlyVotersTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var joined []byte
+		for i, want := range []int32{1, 0} {
+			m, c := memberN(i), &tickCounter{Clock: clock.Real}
+			o := testOptions(i)
+			o.Clock, o.Joined = c, joined
+			if i == 0 {
+				o.Found = &m
+			}
+			l, err := OpenReplicated(vfs.NewMem(), dir, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Start(noNetwork{})
+			synctest.Wait()
+			if got := c.made.Load(); got != want {
+				t.Errorf("node %d has %d tickers, want %d", i, got, want)
+			}
+			if joined, err = l.ServePull(0, [32]byte{}); err != nil {
+				t.Error(err)
+			}
+			if err := l.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }
