@@ -247,17 +247,22 @@ func (f *filter) load(script string) error {
 	return nil
 }
 
-// cut drops every packet between an address of a and one of b, both ways.
-func (f *filter) cut(a, b []string) {
+// cut drops what goes between an address of a and one of b, both ways, for the
+// ports of the ring: others on this machine may use the same addresses.
+func (f *filter) cut(r *processes, a, b []string) {
 	f.t.Helper()
-	x, y := strings.Join(a, ", "), strings.Join(b, ", ")
+	var rules strings.Builder
+	for _, ends := range [][2][]string{{a, b}, {b, a}} {
+		for _, port := range []string{"dport", "sport"} {
+			fmt.Fprintf(&rules, "\t\tip saddr { %s } ip daddr { %s } tcp %s { %d, %d } drop\n",
+				strings.Join(ends[0], ", "), strings.Join(ends[1], ", "), port, r.cql, r.peers)
+		}
+	}
 	if err := f.load(fmt.Sprintf(`table inet %s {
 	chain input {
 		type filter hook input priority 0; policy accept;
-		ip saddr { %s } ip daddr { %s } drop
-		ip saddr { %s } ip daddr { %s } drop
-	}
-}`, f.table, x, y, y, x)); err != nil {
+%s	}
+}`, f.table, rules.String())); err != nil {
 		f.t.Fatal(err)
 	}
 }

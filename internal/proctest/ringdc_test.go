@@ -55,7 +55,7 @@ func TestTwoDataCentres(t *testing.T) {
 	write(0, 50)
 	write(1, 50)
 
-	f.cut(addresses(0), addresses(1))
+	f.cut(r, addresses(0), addresses(1))
 	write(0, 200)
 	write(1, 200)
 	// A node that is told dead makes the level unavailable; until then the

@@ -53,7 +53,7 @@ func TestRingFaults(t *testing.T) {
 					others = append(others, loopback(j))
 				}
 			}
-			hit, mend = func() { f.cut([]string{loopback(i)}, others) }, f.heal
+			hit, mend = func() { f.cut(r, []string{loopback(i)}, others) }, f.heal
 		}
 		kinds[name]++
 		seconds := l.run(before+during, map[int]func(){before: hit})
