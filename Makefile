@@ -21,7 +21,7 @@ serve: build
 test:
 	$(GO) test ./...
 
-check: format vet staticcheck builds mutants levels race clients
+check: format vet staticcheck builds mutants sim levels race clients
 
 format:
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
