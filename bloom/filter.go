@@ -85,9 +85,6 @@ func Build(layout Layout, hashes []Hash, fp float64) *Filter {
 	return f
 }
 
-// Layout is the filter's layout.
-func (f *Filter) Layout() Layout { return f.layout }
-
 // Keys is the number of hashes that the filter was built of.
 func (f *Filter) Keys() uint64 { return f.keys }
 

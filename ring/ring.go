@@ -72,9 +72,6 @@ func New(nodes []Node) (*Ring, error) {
 	return r, nil
 }
 
-// Nodes are the members; the caller must not change them.
-func (r *Ring) Nodes() []Node { return r.nodes }
-
 // Tokens are all tokens, ascending; the caller must not change them.
 func (r *Ring) Tokens() []Token { return r.tokens }
 

@@ -228,14 +228,6 @@ func (r *Reader) Size() int64 { return r.size }
 // metadata take.
 func (r *Reader) MetadataBytes() int { return r.memory }
 
-// FilterBytes is the part of MetadataBytes that the filter takes.
-func (r *Reader) FilterBytes() int {
-	if r.filter == nil {
-		return 0
-	}
-	return r.filter.Bytes()
-}
-
 // MayContain tells whether the table may hold the partition; false is certain.
 // It takes no lock, does no I/O and allocates nothing.
 func (r *Reader) MayContain(h bloom.Hash) bool { return r.filter == nil || r.filter.MayContain(h) }

@@ -72,9 +72,6 @@ func NewWriter(fs vfs.FS, name string, o Options) (*Writer, error) {
 // Size is the number of bytes written so far, to cut tables by.
 func (w *Writer) Size() int64 { return w.out.off + int64(w.build.size) }
 
-// Partitions is the number of partitions finished so far.
-func (w *Writer) Partitions() uint64 { return w.props.Counts.Partitions }
-
 func (w *Writer) fail(err error) error {
 	if w.err == nil {
 		w.err = err

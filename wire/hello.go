@@ -171,9 +171,6 @@ func (h *Hello) set(n int, f []byte) bool {
 	return true
 }
 
-// ProofSize is the size of a proof in bytes.
-const ProofSize = sha256.Size
-
 // Side is who proves the key.
 type Side byte
 

@@ -216,9 +216,6 @@ func (a *Assembler) Skip(limit int) (Header, bool) {
 	return h, true
 }
 
-// Buffered is the number of bytes held.
-func (a *Assembler) Buffered() int { return len(a.buf) }
-
 // Add takes the payload of a segment that is not self-contained. When that
 // completes the frame, Add returns it and forgets it: the caller owns it. The
 // frame's body may not exceed limit bytes.

@@ -38,9 +38,6 @@ type Modification struct {
 // element of a list is named by its index or value.
 func (m *Modification) NeedsRead() bool { return m.needsRead }
 
-// HasTimestamp tells whether the statement has USING TIMESTAMP.
-func (m *Modification) HasTimestamp() bool { return m.timestamp != nil }
-
 func (c *compiler) insert(s *cql.Insert) (*Modification, error) {
 	if s.JSON != nil {
 		return c.insertJSON(s)

@@ -21,23 +21,18 @@ type Allocator interface {
 
 // HeapAllocator allocates from the Go heap: for tests, and under the build
 // tags race and invariants, since the race detector sees nothing elsewhere.
-type HeapAllocator struct{ used atomic.Int64 }
+type HeapAllocator struct{}
 
 // Alloc implements Allocator.
-func (h *HeapAllocator) Alloc(n int) []byte {
-	h.used.Add(int64(n))
+func (*HeapAllocator) Alloc(n int) []byte {
 	words := make([]uint64, n/8)
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), n)
 }
 
 // Free implements Allocator.
-func (h *HeapAllocator) Free(chunk []byte) {
-	h.used.Add(-int64(len(chunk)))
+func (*HeapAllocator) Free(chunk []byte) {
 	poison(unsafe.Pointer(unsafe.SliceData(chunk)), len(chunk))
 }
-
-// Used is what is allocated, in bytes.
-func (h *HeapAllocator) Used() int64 { return h.used.Load() }
 
 // ref names a piece of the arena; see the package comment.
 type ref uint32

@@ -248,9 +248,6 @@ func (rows *Rows) Columns() []Column {
 	return rows.columns
 }
 
-// Raw are the encoded values of the current row, nil for null, until Next.
-func (rows *Rows) Raw() [][]byte { return rows.row }
-
 // Values are the values of the current row, see value.Decode.
 func (rows *Rows) Values() []any {
 	out := make([]any, len(rows.row))

@@ -90,9 +90,6 @@ func newConn(s *Server, id uint64, nc net.Conn) *Conn {
 	return c
 }
 
-// ID is unique among the connections of a server.
-func (c *Conn) ID() uint64 { return c.id }
-
 // RemoteAddr is the client's address.
 func (c *Conn) RemoteAddr() netip.AddrPort { return c.remote }
 
