@@ -94,7 +94,7 @@ func (a *argument) exact(t *schema.Type) bool {
 }
 
 // resolve finds the function for its arguments.
-func resolve(name cql.Name, args []argument) (*function, error) {
+func resolve(name cql.Name, args []argument, scope exprScope) (*function, error) {
 	n := name.Name
 	if a, ok := aliases[n]; ok {
 		n = a
@@ -112,7 +112,7 @@ func resolve(name cql.Name, args []argument) (*function, error) {
 		}
 	}
 	if list == nil || name.Keyspace != "" && name.Keyspace != "system" {
-		return nil, invalid("Unknown function '%s'", nameAsCalled(name))
+		return nil, errUnknownFunction(name, scope)
 	}
 	if len(list) == 1 {
 		return list[0], checkArguments(list[0], functionDisplay(name), args)
@@ -145,6 +145,14 @@ func resolve(name cql.Name, args []argument) (*function, error) {
 			n, signaturesOf(fit))
 	}
 	return fit[0], nil
+}
+
+// errUnknownFunction is in Cassandra's words, which differ with the place.
+func errUnknownFunction(name cql.Name, scope exprScope) error {
+	if scope == exprTerm {
+		return invalid("Unknown function %s called", nameAsCalled(name))
+	}
+	return invalid("Unknown function '%s'", nameAsCalled(name))
 }
 
 func signaturesOf(list []*function) string {

@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"strings"
-
 	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -131,10 +129,7 @@ func (c *compiler) callExpr(e *cql.FunctionCall, scope exprScope) (*Expr, error)
 			exprs[i], args[i].typ = x, x.Type
 		}
 	}
-	f, err := resolve(e.Name, args)
-	if err != nil && scope == exprTerm && strings.HasPrefix(err.Error(), "Unknown function ") {
-		return nil, invalid("Unknown function %s called", nameAsCalled(e.Name))
-	}
+	f, err := resolve(e.Name, args, scope)
 	if err != nil {
 		return nil, err
 	}
