@@ -309,11 +309,12 @@ func (p *replica) took(err error) {
 
 // settle notes an answer and goes on. It gives the answer's reference back.
 func (r *round) settle(p *replica, err error) {
+	damaged, host := false, p.host
 	r.mu.Lock()
 	if r.phase != phaseOver {
 		switch {
 		case err != nil:
-			r.fails(p, err)
+			damaged = r.fails(p, err)
 		case p.data:
 			p.state = hasData
 		case p.reply.HasDigest:
@@ -325,26 +326,31 @@ func (r *round) settle(p *replica, err error) {
 		r.step()
 	}
 	r.unlock()
+	if damaged {
+		r.rd.cfg.Log.Error("a replica has damaged data", "host", host, "error", err)
+	}
 	r.send()
 	r.release()
 }
 
-// fails notes that a replica does not answer.
-func (r *round) fails(p *replica, err error) {
+// fails notes that a replica does not answer, and tells whether that is because
+// what it has is damaged. The lock is held.
+func (r *round) fails(p *replica, err error) (damaged bool) {
 	p.state, p.err = failed, err
 	r.rd.stats.failures.Inc()
 	var e *wire.Error
 	if !errors.As(err, &e) {
-		return
+		return false
 	}
 	if e.Code == wire.CodeCorrupt {
 		r.rd.stats.corrupt.Inc()
-		r.rd.cfg.Log.Error("a replica has damaged data", "host", p.host, "error", err)
+		damaged = true
 	}
 	if epoch := r.changedAt(err); epoch > 0 {
 		r.stale = epoch
 		r.finish(errStale)
 	}
+	return damaged
 }
 
 // changedAt is the epoch of a node that refuses what was planned before it; 0

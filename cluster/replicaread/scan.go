@@ -39,9 +39,9 @@ type scan struct {
 	width int    // how many rounds are to run at a time
 	stale int    // how often the scan has caught up
 
-	todo   []section // not asked for; the last one comes first
-	carver carver
-	ahead  []*round // asked for, in order, before todo
+	unasked []section // the last one comes first
+	carver  carver
+	ahead   []*round // asked for, in order, before unasked
 
 	page  *round // the page in front
 	src   mutation.Source
@@ -87,12 +87,12 @@ func (rd *Reader) newScan(cmd *mutation.ReadCommand, level ring.ConsistencyLevel
 
 // push makes room for a section before all that is left to do.
 func (s *scan) push() *section {
-	if n := len(s.todo); n < cap(s.todo) {
-		s.todo = s.todo[:n+1]
+	if n := len(s.unasked); n < cap(s.unasked) {
+		s.unasked = s.unasked[:n+1]
 	} else {
-		s.todo = append(s.todo, section{})
+		s.unasked = append(s.unasked, section{})
 	}
-	return &s.todo[len(s.todo)-1]
+	return &s.unasked[len(s.unasked)-1]
 }
 
 // pushBack gives the section of a round back, or what of it lies behind a
@@ -107,14 +107,14 @@ func (s *scan) pushBack(r *round, done *wire.Position) {
 
 // trim forgets sections of which nothing is left.
 func (s *scan) trim() {
-	for len(s.todo) > 0 && s.todo[len(s.todo)-1].empty() {
-		s.todo = s.todo[:len(s.todo)-1]
+	for len(s.unasked) > 0 && s.unasked[len(s.unasked)-1].empty() {
+		s.unasked = s.unasked[:len(s.unasked)-1]
 	}
 }
 
 // ask starts rounds until as many run as are wanted or all is asked for.
 func (s *scan) ask() error {
-	for s.trim(); len(s.todo) > 0 && len(s.ahead) < s.width; s.trim() {
+	for s.trim(); len(s.unasked) > 0 && len(s.ahead) < s.width; s.trim() {
 		r := s.rd.newRound()
 		if err := s.start(r); err != nil {
 			r.release()
@@ -128,13 +128,13 @@ func (s *scan) ask() error {
 // askFirst starts a round for a section that was given back, which goes before
 // those that run.
 func (s *scan) askFirst() error {
-	n := len(s.todo) - 1
+	n := len(s.unasked) - 1
 	r := s.rd.newRound()
 	if err := s.start(r); err != nil {
 		r.release()
 		return err
 	}
-	if !s.todo[n].empty() {
+	if !s.unasked[n].empty() {
 		s.recall()
 	}
 	s.ahead = append(s.ahead, nil)
@@ -144,11 +144,11 @@ func (s *scan) askFirst() error {
 }
 
 // recall gives the sections of the rounds that run back, because the one in
-// todo comes before them.
+// unasked comes before them.
 func (s *scan) recall() {
 	var before section
-	before.copyOf(&s.todo[len(s.todo)-1])
-	s.todo = s.todo[:len(s.todo)-1]
+	before.copyOf(&s.unasked[len(s.unasked)-1])
+	s.unasked = s.unasked[:len(s.unasked)-1]
 	for i := len(s.ahead) - 1; i >= 0; i-- {
 		s.pushBack(s.ahead[i], nil)
 		s.ahead[i].abandon()
@@ -166,7 +166,7 @@ func (s *scan) start(r *round) error {
 		return err
 	}
 	r.top, r.level = top, s.level
-	replicas := s.carver.carve(s.rd, top, p, s.level, &s.todo[len(s.todo)-1], &r.sec)
+	replicas := s.carver.carve(s.rd, top, p, s.level, &s.unasked[len(s.unasked)-1], &r.sec)
 	r.narrowed = s.carver.narrowed
 	timeout := s.rd.cfg.Timeout
 	if r.sec.ranged {
@@ -187,8 +187,8 @@ func (s *scan) start(r *round) error {
 // that a section was given back, which comes first.
 func (s *scan) load(again bool) bool {
 	for s.err == nil {
-		again = again && !s.todo[len(s.todo)-1].empty()
-		if s.trim(); len(s.ahead) == 0 && len(s.todo) == 0 {
+		again = again && !s.unasked[len(s.unasked)-1].empty()
+		if s.trim(); len(s.ahead) == 0 && len(s.unasked) == 0 {
 			return false
 		}
 		if s.ctx == nil && (again || len(s.ahead) == 0) {
@@ -436,7 +436,7 @@ func (s *scan) Close() {
 		r.abandon()
 		s.ahead[i] = nil
 	}
-	s.ahead, s.todo = s.ahead[:0], s.todo[:0]
+	s.ahead, s.unasked = s.ahead[:0], s.unasked[:0]
 	s.ctx, s.cmd, s.completer, s.deadline, s.err = nil, nil, nil, 0, nil
 	s.part, s.item, s.open = mutation.Partition{}, mutation.Item{}, mutation.Deletion{}
 	s.inside, s.peeked = false, false
