@@ -290,3 +290,20 @@ func TestManyStrangers(t *testing.T) {
 		}
 	})
 }
+
+// TestTooManyConnections bounds those that are accepted.
+func TestTooManyConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &transport.Mem{}
+		b := start(t, n, 2, func(c *rpc.Config) { c.Limits.Connections = 2 })
+		for i := range 4 {
+			p := rawDial(t, n, b.addr)
+			synctest.Wait()
+			p.SetReadDeadline(time.Now().Add(time.Millisecond))
+			_, err := p.Read(make([]byte, 1))
+			if closed := errors.Is(err, io.EOF); closed != (i >= 2) {
+				t.Errorf("connection %d: closed %v", i+1, closed)
+			}
+		}
+	})
+}
