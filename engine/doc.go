@@ -95,9 +95,9 @@
 //
 // # What it does not do
 //
-// It applies no limits, filters or liveness to a read (but for a digest's), and
-// does not restamp or refuse by epoch: with one replica there is nothing older
-// than what the log has. It keeps no backups and streams nothing.
+// It applies no limits, filters or liveness to a read, and does not restamp or
+// refuse by epoch: that is for who serves it to other nodes. It keeps no backups
+// and streams nothing.
 //
 // The engine knows partition keys and clusterings as bytes, and of the schema
 // only the tables' options and column ids. It is safe for concurrent use.

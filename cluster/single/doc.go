@@ -1,7 +1,7 @@
 // Package single fills the plug of package cluster without a network: one
-// node, whose store takes every write and answers every read. It is what
-// `ilion serve` runs before a ring exists, and the database inside another
-// program.
+// node, whose store takes every write and answers every read. It is the
+// database inside another program; a served node is part of a ring, be it of
+// one, and has cluster/coordinator instead.
 //
 //	c, err := single.New(single.Config{Replica: store, Log: log, Stamper: clock, Node: node})
 //	err = c.TryWrite(&cluster.Write{...})

@@ -1,7 +1,9 @@
 // Package admin is the node's HTTP side: /healthz answers while the process
 // lives, /readyz while it serves CQL, /metrics is for Prometheus and
 // /debug/pprof for whoever sits on the machine itself: it answers on loopback
-// addresses only, whatever the server listens on.
+// addresses only, whatever the server listens on. What commands like
+// `ilion status` ask is under /api/v1: answers are JSON, which the same package
+// lays out as nodetool does.
 //
 // Server owns its listener and its one goroutine; Close ends both.
 package admin

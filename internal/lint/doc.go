@@ -3,6 +3,7 @@
 //   - layers_test.go: which package may import which, as one table.
 //   - seams_test.go: time, files, sockets, randomness and panics stay in the
 //     packages that own them; pure packages start no goroutine.
+//   - architecture_test.go: ARCHITECTURE.md and docs/locks.md name what exists.
 //   - style_test.go: every package says what it is, files and functions stay
 //     short, tests do not sleep or skip.
 //

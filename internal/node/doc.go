@@ -27,7 +27,9 @@
 //
 // # Goroutines
 //
-// One for the identity, which also tells others the clock mark; four for
-// questions about the cluster, whose queue is bounded; one that registers this
-// node's addresses, until they are known; and those of the packages below.
+// One for the identity, which also tells others the clock mark; one that ends
+// the node with its store; one for each listener; four for questions about the
+// cluster, whose queue is bounded; one that registers this node's addresses,
+// until they are known, and one that raises the format level; at the start at
+// most eight that ask others who is alive; and those of the packages below.
 package node

@@ -49,9 +49,9 @@
 // # Invariants
 //
 // The records of a write are not touched until it has completed. A change of
-// the schema is announced when it is in force here, whichever node made it. Every error that leaves MapError
-// has a code of the protocol. Nothing waits beyond its request's deadline but
-// changes of the schema.
+// the schema is announced when it is in force here, whichever node made it.
+// Every error that leaves MapError has a code of the protocol. Nothing waits
+// beyond its request's deadline but changes of the schema.
 //
 // # Concurrency
 //
