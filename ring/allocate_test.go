@@ -43,12 +43,8 @@ func TestAllocateEvens(t *testing.T) {
 	const rf, tokens, limit = 3, 16, 1.25
 	checked := []int{6, 12, 24, 48, 96}
 	for _, racks := range []int{1, 2, 3, 6} {
-		worst, worstFirst := map[int]float64{}, map[int]float64{}
-		seeds := allocateSeeds
-		if racks > 1 {
-			seeds = (seeds + 9) / 10
-		}
-		for seed := range seeds {
+		replicas, firsts := map[int][]float64{}, map[int][]float64{}
+		for seed := range allocateSeeds {
 			var nodes []Node
 			for i := range allocateNodes {
 				n := Node{HostID: [16]byte{byte(i)}, DC: "a", Rack: fmt.Sprint(i % racks)}
@@ -58,15 +54,18 @@ func TestAllocateEvens(t *testing.T) {
 					continue
 				}
 				held, first := evenness(t, nodes, rf)
-				worst[i+1], worstFirst[i+1] = max(worst[i+1], held), max(worstFirst[i+1], first)
+				replicas[i+1], firsts[i+1] = append(replicas[i+1], held), append(firsts[i+1], first)
 				if held > limit {
 					t.Errorf("%d racks, seed %d, %d nodes: largest to smallest %.3f", racks, seed, i+1, held)
 				}
 			}
 		}
 		for _, n := range checked {
-			if worst[n] > 0 {
-				t.Logf("%d racks, %2d nodes: replicas %.3f, first replicas %.3f", racks, n, worst[n], worstFirst[n])
+			if r, f := replicas[n], firsts[n]; len(r) > 0 {
+				slices.Sort(r)
+				slices.Sort(f)
+				t.Logf("%d racks, %2d nodes: replicas median %.3f, worst %.3f; first replicas median %.3f, worst %.3f",
+					racks, n, r[len(r)/2], r[len(r)-1], f[len(f)/2], f[len(f)-1])
 			}
 		}
 	}

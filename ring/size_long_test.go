@@ -2,4 +2,4 @@
 
 package ring
 
-const allocateSeeds, allocateNodes = 100, 96
+const allocateSeeds, allocateNodes = 25, 96

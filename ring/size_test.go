@@ -2,4 +2,4 @@
 
 package ring
 
-const allocateSeeds, allocateNodes = 4, 24
+const allocateSeeds, allocateNodes = 2, 24
