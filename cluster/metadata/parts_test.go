@@ -1,7 +1,9 @@
 package metadata
 
 import (
+	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -136,6 +138,31 @@ func TestOldIdentity(t *testing.T) {
 	id, err := decodeIdentity("f", sealed(p))
 	if err != nil || id.Parts != 0 || id.BootCount != 7 {
 		t.Errorf("%+v, %v", id, err)
+	}
+}
+
+// TestOwnerFile has every byte of an owner as doc.go draws it, and damages it.
+func TestOwnerFile(t *testing.T) {
+	disk := [16]byte{1, 2, 15: 16}
+	p := appendOwner(nil, disk)
+	const want = "494c494f4e4f574e" + "0100" + "0000" + "01020000000000000000000000000010"
+	if got := hex.EncodeToString(p[:len(p)-4]); got != want {
+		t.Errorf("the format has changed:\n%s\n%s", got, want)
+	}
+	if back, err := decodeOwner("f", p); err != nil || back != disk {
+		t.Errorf("%x, %v", back, err)
+	}
+	for bit := range 8 * len(p) {
+		bad := slices.Clone(p)
+		bad[bit/8] ^= 1 << (bit % 8)
+		if back, err := decodeOwner("f", bad); err == nil {
+			t.Errorf("with bit %d flipped it is of %x", bit, back)
+		}
+	}
+	for n := range p {
+		if back, err := decodeOwner("f", p[:n]); err == nil {
+			t.Errorf("cut to %d bytes it is of %x", n, back)
+		}
 	}
 }
 

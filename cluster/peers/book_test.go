@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"strings"
@@ -172,6 +173,22 @@ func TestFile(t *testing.T) {
 	want = string(binary.LittleEndian.AppendUint32([]byte(want), encoding.CRC32C([]byte(want))))
 	if string(p) != want {
 		t.Errorf("\n%x\n%x", p, want)
+	}
+}
+
+func TestFileDamaged(t *testing.T) {
+	p := appendPeers(nil, []Peer{{HostID: [16]byte{1}, DiskID: [16]byte{2}, BootCount: 3, ClockMark: 4, Instance: 5}})
+	for bit := range 8 * len(p) {
+		bad := bytes.Clone(p)
+		bad[bit/8] ^= 1 << (bit % 8)
+		if all, err := decodePeers("f", bad); err == nil {
+			t.Errorf("with bit %d flipped it is %+v", bit, all)
+		}
+	}
+	for n := range p {
+		if all, err := decodePeers("f", p[:n]); err == nil {
+			t.Errorf("cut to %d bytes it is %+v", n, all)
+		}
 	}
 }
 
