@@ -4,6 +4,8 @@
 //   - seams_test.go: time, files, sockets, randomness and panics stay in the
 //     packages that own them; pure packages start no goroutine.
 //   - architecture_test.go: ARCHITECTURE.md and docs/locks.md name what exists.
+//   - documents_test.go: docs/limits.md names tests that there are, and
+//     docs/dependencies.md every module and who imports it.
 //   - style_test.go: every package says what it is, files and functions stay
 //     short, tests do not sleep or skip.
 //
