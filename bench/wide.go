@@ -43,10 +43,10 @@ func partitions(d *Data) int64 { return max(d.Rows/d.PartitionRows, 1) }
 
 type wideWorker struct {
 	*worker
-	parts     int64
-	part      int64 // that is read
-	next      int64 // the row of it that comes next
-	first, ck []byte
+	parts int64
+	part  int64 // that is read
+	next  int64 // the row of it that comes next
+	ck    []byte
 }
 
 func bigint(dst []byte, n int64) []byte { return binary.BigEndian.AppendUint64(dst[:0], uint64(n)) }
