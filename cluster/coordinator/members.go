@@ -20,13 +20,14 @@ func (c *Cluster) member(host [16]byte) *member {
 // SetAlive tells what the failure detector says of a node. It does not block.
 func (c *Cluster) SetAlive(host [16]byte, alive bool) {
 	if c.member(host).alive.Swap(alive) != alive {
-		c.livenessChanged()
+		c.LivenessChanged()
 	}
 }
 
-// livenessChanged makes the topology show which nodes are up. It does not block.
-func (c *Cluster) livenessChanged() {
-	if c.refreshing.CompareAndSwap(false, true) && !c.workers.submit((*refresh)(c)) {
+// LivenessChanged makes the topology show which nodes are up, also after
+// connections to one began to work or failed. It does not block.
+func (c *Cluster) LivenessChanged() {
+	if c.refreshing.CompareAndSwap(false, true) && !c.workers.Submit((*refresh)(c)) {
 		c.refreshing.Store(false)
 	}
 }

@@ -68,6 +68,5 @@
 // # What it does not do
 //
 // It does not say that a request will succeed: a connection that fails says so
-// sooner, see wire/rpc. It tells neither suspicion nor the difference between
-// having left and having died. It does not keep who was alive over a restart.
+// sooner, see wire/rpc. It does not tell suspicion. It does not keep who was alive over a restart.
 package gossip

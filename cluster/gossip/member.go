@@ -38,11 +38,13 @@ func (k Kind) String() string {
 type Event struct {
 	Kind   Kind
 	Member Member
+	Left   bool // Down because it said so, not because nobody reached it
 }
 
 // record is a member, and what the listener was last told of it.
 type record struct {
 	now, told Member
+	left      bool // the process of now has said that it goes
 	queued    bool
 }
 
@@ -51,13 +53,13 @@ func (r *record) next() (e Event, ok bool) {
 	switch same := r.now.Boot == r.told.Boot; {
 	case r.told.Up && !(r.now.Up && same):
 		r.told.Up = false
-		return Event{Down, r.told}, true
+		return Event{Kind: Down, Member: r.told, Left: r.left && same}, true
 	case r.now.Up && !r.told.Up:
 		r.told = r.now
-		return Event{Up, r.told}, true
+		return Event{Kind: Up, Member: r.told}, true
 	case r.now.Up && r.now != r.told:
 		r.told = r.now
-		return Event{Changed, r.told}, true
+		return Event{Kind: Changed, Member: r.told}, true
 	}
 	return Event{}, false
 }

@@ -120,7 +120,7 @@ func (ms *members) hear(n *memberlist.Node, up bool) {
 	if m.Boot < r.now.Boot {
 		return
 	}
-	r.now = m
+	r.now, r.left = m, n.State == memberlist.StateLeft
 	if !r.queued {
 		r.queued = true
 		ms.queue = append(ms.queue, r)

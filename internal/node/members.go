@@ -16,8 +16,16 @@ type events struct {
 	turn chan struct{} // of capacity 1, full while nobody takes in what gossip says
 
 	mu    sync.Mutex // protects what follows; held while events are pushed, which does not wait
-	alive map[[16]byte]bool
+	signs map[[16]byte]signs
 	told  map[[16]byte]tale
+}
+
+// signs are those of another member's life.
+type signs struct {
+	boot  uint64 // boot count of the last one that gossip found, 0: none
+	found bool   // what gossip says now
+	left  bool   // it has said that it goes
+	alive bool   // what follows from this and the connections
 }
 
 // tale is what clients know of a member.
@@ -147,7 +155,7 @@ func kindOf(there bool, create, alter schema.ChangeKind) schema.ChangeKind {
 func (n *network) gossiped(e gossip.Event) {
 	<-n.events.turn
 	defer func() { n.events.turn <- struct{}{} }()
-	n.liveness(e)
+	n.hear(e)
 }
 
 // found takes in who the failure detector has found, unless it has said more of
@@ -155,27 +163,20 @@ func (n *network) gossiped(e gossip.Event) {
 func (n *network) found(m gossip.Member) {
 	<-n.events.turn
 	defer func() { n.events.turn <- struct{}{} }()
-	n.events.mu.Lock()
-	_, told := n.events.alive[m.Host]
-	n.events.mu.Unlock()
-	if !told {
-		n.liveness(gossip.Event{Kind: gossip.Up, Member: m})
+	if n.signs(m.Host).boot == 0 {
+		n.hear(gossip.Event{Kind: gossip.Up, Member: m})
 	}
 }
 
-// liveness is called by the holder of the events' turn.
-func (n *network) liveness(e gossip.Event) {
+// hear is called by the holder of the events' turn.
+func (n *network) hear(e gossip.Event) {
 	host := e.Member.Host
-	up := e.Kind != gossip.Down
 	if e.Kind != gossip.Changed {
-		n.cluster.SetAlive(host, up)
-		n.events.mu.Lock()
-		n.events.alive[host] = up
-		n.events.mu.Unlock()
-		n.announce()
-		n.wakeLevel()
+		s := n.signs(host)
+		s.boot, s.found, s.left = e.Member.Boot, e.Kind == gossip.Up, e.Left
+		n.judge(host, s)
 	}
-	if up {
+	if e.Kind != gossip.Down {
 		n.heardEpoch(host, e.Member.Epoch)
 		n.hints.Wake(host)
 	}
@@ -183,27 +184,53 @@ func (n *network) liveness(e gossip.Event) {
 
 // peerChanged is told when connections to a member work or fail.
 func (n *network) peerChanged(host [16]byte) {
-	if n.up.Load() && n.endpoint.Peer(host).Up() {
+	if !n.up.Load() {
+		return
+	}
+	<-n.events.turn
+	defer func() { n.events.turn <- struct{}{} }()
+	n.judge(host, n.signs(host))
+	n.cluster.LivenessChanged()
+	if n.endpoint.Peer(host).Up() {
 		n.hints.Wake(host)
 	}
 }
 
-// alive tells what the failure detector says of a member.
-func (n *network) alive(host [16]byte) bool {
-	if host == n.identity.HostID {
-		return true
+// judge decides whether a member is alive. It is whom gossip finds, and who
+// answers here: a node that was out of reach for some seconds may be told dead
+// after it is back, and is found again seconds later. Only a process that gossip
+// has found counts, since one that starts answers before it serves. Whoever is
+// told alive may still be out of reach, see coordinator.Cluster.Live. It is
+// called by the holder of the events' turn.
+func (n *network) judge(host [16]byte, s signs) {
+	was := s.alive
+	s.alive = s.found || !s.left && s.boot != 0 && n.endpoint.Peer(host).Boot() == s.boot
+	n.events.mu.Lock()
+	n.events.signs[host] = s
+	n.events.mu.Unlock()
+	if s.alive != was {
+		n.cluster.SetAlive(host, s.alive)
+		n.announce()
+		n.wakeLevel()
 	}
+}
+
+// signs are those of a member's life.
+func (n *network) signs(host [16]byte) signs {
 	n.events.mu.Lock()
 	defer n.events.mu.Unlock()
-	return n.events.alive[host]
+	return n.events.signs[host]
 }
+
+// alive tells whether a member is.
+func (n *network) alive(host [16]byte) bool { return host == n.identity.HostID || n.signs(host).alive }
 
 // know makes the members known without telling anybody: clients that connect
 // find them in system.peers.
 func (n *network) know(s *metadata.State) {
 	n.events.mu.Lock()
 	defer n.events.mu.Unlock()
-	n.events.alive, n.events.told = map[[16]byte]bool{}, map[[16]byte]tale{}
+	n.events.signs, n.events.told = map[[16]byte]signs{}, map[[16]byte]tale{}
 	for i := range s.Members {
 		if at, ok := n.clientAddress(&s.Members[i]); ok {
 			n.events.told[s.Members[i].HostID] = tale{at: at}
@@ -234,7 +261,7 @@ func (n *network) announce() {
 			continue
 		}
 		known, was := n.events.told[m.HostID]
-		alive := n.events.alive[m.HostID]
+		alive := n.events.signs[m.HostID].alive
 		switch {
 		case !was && !alive:
 			continue

@@ -8,7 +8,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/ilion-db/ilion/cluster/batchlog"
 	"github.com/ilion-db/ilion/cluster/coordinator"
@@ -119,7 +118,7 @@ func (n *network) openEndpoint() (err error) {
 	}
 	n.endpoint, err = rpc.New(rpc.Config{
 		Clock: n.opts.Clock, Transport: n.opts.Transport, Rand: n.opts.Rand.Split(), Log: n.Node.log, Metrics: n.metrics,
-		Hello: n.hello, Check: n.check, OnRefused: n.refused, Key: n.key, OnHello: n.heard,
+		Hello: n.hello, Check: n.check, OnRefused: n.refused, Key: n.key, OnHello: n.heard, OnSkew: n.noteSkew,
 		OnDown:   func(host [16]byte) { n.peerChanged(host) },
 		OnUp:     func(host [16]byte) { n.peerChanged(host) },
 		Handlers: handlers,
@@ -234,13 +233,12 @@ func memberOf(s *metadata.State, host [16]byte) *metadata.Member {
 }
 
 // heard takes in what a hello has told.
-func (n *network) heard(h *wire.Hello, skew time.Duration) {
+func (n *network) heard(h *wire.Hello) {
 	if h.HostID == [16]byte{} || h.Purpose == wire.PurposeClient || !n.logged.Load() {
 		return
 	}
 	if memberOf(n.log.State(), h.HostID) != nil {
 		n.book.Hear(peerOf(h))
-		n.noteSkew(h.HostID, skew)
 		n.noteLevel(h.HostID, h.Highest)
 	}
 	n.heardEpoch(h.HostID, h.Epoch)

@@ -49,9 +49,15 @@ func (s *skews) forget(host [16]byte) {
 	delete(s.warned, host)
 }
 
-func (n *network) noteSkew(host [16]byte, skew time.Duration) {
-	if n.skew.note(host, skew) {
+// noteSkew takes in how far a member's clock is ahead, give or take within. What
+// was measured over a connection that had stalled, or by a process that had been
+// stopped, says nothing.
+func (n *network) noteSkew(host [16]byte, ahead, within time.Duration) {
+	if within > skewWarn/4 || !n.logged.Load() || memberOf(n.log.State(), host) == nil {
+		return
+	}
+	if n.skew.note(host, ahead) {
 		n.Node.log.Warn("the clock of another node is not this node's: the order of writes without timestamps suffers; run a time daemon on both",
-			"host", hostText(host), "ahead", skew.Round(time.Millisecond))
+			"host", hostText(host), "ahead", ahead.Round(time.Millisecond))
 	}
 }

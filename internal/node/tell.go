@@ -84,7 +84,7 @@ func (c *infoCall) Receive(a *rpc.Answer) {
 		return // the next hello tells what is wrong
 	}
 	// The other's clock was read about half way.
-	age := (c.n.opts.Clock.Mono() - c.sent) / 2
-	c.n.noteSkew(c.host, time.UnixMicro(i.Now).Add(age).Sub(c.n.opts.Clock.Now()))
+	half := (c.n.opts.Clock.Mono() - c.sent) / 2
+	c.n.noteSkew(c.host, time.UnixMicro(i.Now).Add(half).Sub(c.n.opts.Clock.Now()), half)
 	c.n.informed(c.host, &i)
 }

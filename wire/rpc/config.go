@@ -47,9 +47,13 @@ type Config struct {
 	// be, in turn, starting with OnUp or OnDown (nil is possible). They must not
 	// block.
 	OnUp, OnDown func(host [16]byte)
-	// OnHello is told the epoch of a member that said hello and how far its
-	// clock is ahead of ours (nil is possible). It must not block.
-	OnHello func(h *wire.Hello, skew time.Duration)
+	// OnHello is told what a member has said in its hello (nil is possible). It
+	// must not block.
+	OnHello func(h *wire.Hello)
+	// OnSkew is told how far the clock of a member that was called is ahead of
+	// ours, give or take half the time that its answer took (nil is possible). It
+	// must not block.
+	OnSkew func(host [16]byte, ahead, within time.Duration)
 	// OnPacket gets packets sent by SendPacket, which it must copy to keep, with
 	// the sender's address (nil drops them). It must not block.
 	OnPacket func(b []byte, from string)

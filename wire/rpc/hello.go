@@ -147,7 +147,11 @@ func (g *greeting) dialer(purpose wire.Purpose, lane Lane) (other wire.Hello, er
 		return other, err
 	}
 	// The other's clock was read about half way.
-	g.e.greeted(&other, (g.e.cfg.Clock.Mono()-began)/2)
+	half := (g.e.cfg.Clock.Mono() - began) / 2
+	g.e.greeted(&other)
+	if f := g.e.cfg.OnSkew; f != nil {
+		f(other.HostID, time.UnixMicro(other.Now).Add(half).Sub(g.e.cfg.Clock.Now()), half)
+	}
 	return other, nil
 }
 
@@ -191,17 +195,15 @@ func (g *greeting) acceptor(admit func(other *wire.Hello) *wire.Error) (other wi
 	if err = g.send(wire.OpProof, wire.FlagResponse); err != nil {
 		return other, err
 	}
-	g.e.greeted(&other, 0)
+	g.e.greeted(&other)
 	return other, nil
 }
 
-// greeted tells what a hello has taught; age is how long ago it was made.
-func (e *Endpoint) greeted(other *wire.Hello, age time.Duration) {
-	if e.cfg.OnHello == nil {
-		return
+// greeted tells what a hello has taught.
+func (e *Endpoint) greeted(other *wire.Hello) {
+	if e.cfg.OnHello != nil {
+		e.cfg.OnHello(other)
 	}
-	now := e.cfg.Clock.Now().Add(-age)
-	e.cfg.OnHello(other, time.UnixMicro(other.Now).Sub(now))
 }
 
 // within closes nc unless the returned function is called before the hello's

@@ -102,7 +102,7 @@ func TestNoCheckBeforeProof(t *testing.T) {
 				t.Error("a stranger was checked")
 				return nil
 			}
-			c.OnHello = func(*wire.Hello, time.Duration) { t.Error("a stranger was heard") }
+			c.OnHello = func(*wire.Hello) { t.Error("a stranger was heard") }
 		})
 		for _, key := range []string{"kez", "k"} {
 			p := rawDial(t, n, b.addr)
@@ -188,29 +188,35 @@ func TestWrongHost(t *testing.T) {
 	})
 }
 
+// TestSkew measures clocks by the calling side: who is called knows nothing of
+// the time that the hello was on its way.
 func TestSkew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &transport.Mem{}
-		heard := make(chan time.Duration, 10)
-		hears := func(skew time.Duration) func(*rpc.Config) {
+		type measure struct {
+			by            byte
+			ahead, within time.Duration
+		}
+		heard, greeted := make(chan measure, 10), make(chan uint64, 10)
+		hears := func(id byte, skew time.Duration) func(*rpc.Config) {
 			return func(c *rpc.Config) {
 				c.Clock = clock.Skewed{Clock: clock.Real, Offset: func() time.Duration { return skew }}
-				c.OnHello = func(h *wire.Hello, skew time.Duration) {
-					if h.Epoch != 7 {
-						t.Error(h.Epoch)
-					}
-					heard <- skew
-				}
+				c.OnHello = func(h *wire.Hello) { greeted <- h.Epoch }
+				c.OnSkew = func(_ [16]byte, ahead, within time.Duration) { heard <- measure{id, ahead, within} }
 			}
 		}
-		a, b := start(t, n, 1, hears(0)), start(t, n, 2, hears(3*time.Second))
+		a, b := start(t, n, 1, hears(1, 0)), start(t, n, 2, hears(2, 3*time.Second))
 		if got := refusal(t, a, b); got != "" {
 			t.Fatal(got)
 		}
 		for range 2 {
-			if d := <-heard; d.Abs() != 3*time.Second {
-				t.Error(d)
+			if epoch := <-greeted; epoch != 7 {
+				t.Error(epoch)
 			}
+		}
+		synctest.Wait()
+		if m := <-heard; m != (measure{1, 3 * time.Second, 0}) || len(heard) > 0 {
+			t.Error(m, len(heard))
 		}
 	})
 }

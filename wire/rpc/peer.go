@@ -86,6 +86,20 @@ func (p *Peer) forget(cause error) {
 // Up is false from the failure of a connection until one works again.
 func (p *Peer) Up() bool { return p.downs.Load() == 0 }
 
+// Boot is the boot count of the process at the other end, 0 while no connection
+// to it works or one has failed.
+func (p *Peer) Boot() uint64 {
+	if !p.Up() {
+		return 0
+	}
+	for i := range p.lanes {
+		if boot := p.lanes[i].boot.Load(); boot != 0 {
+			return boot
+		}
+	}
+	return 0
+}
+
 // Send sends a request without waiting. After nil r is told exactly once what
 // came of it; an error (ErrPeerDown, ErrBacklog, ErrTooLarge, ErrClosed) means
 // that nothing was sent and r is not told.
@@ -159,6 +173,7 @@ type lane struct {
 	// cur is the connection that takes messages, nil before the first one and
 	// while there is none.
 	cur    atomic.Pointer[conn]
+	boot   atomic.Uint64 // boot count of the process at the other end of cur, 0 while it is not open
 	kicked chan struct{}
 
 	mu      sync.Mutex // protects what follows
@@ -212,6 +227,7 @@ func (l *lane) start() (*conn, error) {
 func (l *lane) forget(cause error) {
 	l.mu.Lock()
 	c := l.cur.Swap(nil)
+	l.boot.Store(0)
 	l.setDown(false)
 	l.mu.Unlock()
 	if c != nil {
@@ -276,6 +292,7 @@ func (l *lane) worked(ctx context.Context, c *conn) bool {
 		return false
 	}
 	l.cur.Store(c)
+	l.boot.Store(c.other.BootCount)
 	l.setDown(false)
 	l.mu.Unlock()
 	l.p.tell()
@@ -288,6 +305,7 @@ func (l *lane) failed(ctx context.Context, c *conn) {
 	gone := ctx.Err() != nil
 	if !gone {
 		l.cur.CompareAndSwap(c, nil)
+		l.boot.Store(0)
 		l.setDown(true)
 	}
 	l.mu.Unlock()
