@@ -593,6 +593,33 @@ func TestRepairOfAChangedTableIsRefused(t *testing.T) {
 	}
 }
 
+// TestLateRefusal: a replica that was asked to be sure and refuses while the
+// pages of the others are brought together changes nothing: there are enough
+// without it.
+func TestLateRefusal(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, func(t *schema.Table) { t.Options.SpeculativeRetry = "ALWAYS" })
+		n.everywhere(nil)
+		n.onRepair = func() { clock.Real.Sleep(time.Second) }
+		for i, read := range []func(int, *mutation.ReadCommand, ring.ConsistencyLevel) (string, error){n.read, n.start} {
+			for late := 1; late < 3; late++ {
+				value := fmt.Sprint("new", i, late)
+				for replica := 1; replica < 3; replica++ {
+					n.apply(replica, n.row(1, int64(2*i+late), value))
+				}
+				n.fault(late, fault{reply: &wire.Error{Code: wire.CodeStale, Epoch: 9}, delay: 100 * time.Millisecond})
+				n.fault(3-late, fault{})
+				if got, err := read(0, n.command(), ring.Quorum); err != nil || !strings.Contains(got, value) {
+					t.Fatalf("%q, %v", got, err)
+				}
+			}
+		}
+		if e := n.nodes[0].epoch.Load(); e != 0 {
+			t.Errorf("caught up to %d for a replica that was not needed", e)
+		}
+	})
+}
+
 // TestPagesAreOfAllThatThereIs: a store that leaves out old files, which a
 // client would not notice, must not do so where replicas are compared.
 func TestPagesAreOfAllThatThereIs(t *testing.T) {

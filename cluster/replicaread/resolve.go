@@ -6,6 +6,7 @@ import (
 
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/wire"
@@ -20,12 +21,11 @@ func (r *round) resolve() {
 	if err == nil && r.table.Options.ReadRepair != readRepairNone && !fail.Mutant("skip-read-repair") {
 		repairs, err = r.findRepairs()
 	}
-	r.mu.Lock()
 	if err != nil || len(repairs) == 0 {
-		r.finish(err)
-		r.unlock()
+		r.end(err)
 		return
 	}
+	r.mu.Lock()
 	r.repairs = len(repairs)
 	r.refs += len(repairs)
 	r.mu.Unlock()
@@ -67,25 +67,30 @@ func (d *repaired) Complete(err error) {
 		r.unsaved++
 		r.rd.stats.unrepaired.Inc()
 	}
-	if epoch := r.changedAt(err); epoch > 0 {
-		r.stale = max(r.stale, epoch)
-	}
-	if r.repairs--; r.repairs == 0 {
-		switch {
-		case r.stale > 0:
-			// The table was truncated or changed meanwhile: what was read may be
-			// gone, and must not come back by a repair.
-			r.finish(errStale)
-		case r.unsaved == 0:
-			r.finish(nil)
-		default:
-			// Too few replicas hold what would be answered.
-			n := max(r.targets.blockFor-r.unsaved, 0)
-			r.finish(native.ReadTimeout(native.Consistency(r.level), n, r.targets.blockFor, true))
-		}
+	r.stale = max(r.stale, r.changedAt(err))
+	r.repairs--
+	invariant.Check(r.repairs >= 0, "replicaread: a repair is acknowledged twice")
+	if r.repairs == 0 && r.phase != phaseOver {
+		r.finish(r.repairError())
 	}
 	r.unlock()
 	r.release()
+}
+
+// repairError is what the owner is told once all repairs have been answered. The
+// lock is held.
+func (r *round) repairError() error {
+	switch {
+	case r.stale > 0:
+		// The table was truncated or changed meanwhile: what was read may be
+		// gone, and must not come back by a repair.
+		return errStale
+	case r.unsaved > 0:
+		// Too few replicas hold what would be answered.
+		n := max(r.targets.blockFor-r.unsaved, 0)
+		return native.ReadTimeout(native.Consistency(r.level), n, r.targets.blockFor, true)
+	}
+	return nil
 }
 
 // findRepairs compares the result with each page.
@@ -269,38 +274,15 @@ func (d *differ) items(p *mutation.Partition, merged, own mutation.Source, both 
 	m := merged.Next()
 	o := both && nextRow(own)
 	for m || o {
-		c := 1
-		switch {
-		case m && o:
-			c = bytes.Compare(merged.Item().Clustering, own.Item().Clustering)
-			if d.reverse {
-				c = -c
-			}
-			if boundary := merged.Item().Kind == mutation.ItemBoundary; boundary && c == 0 && !d.reverse {
-				c = -1 // it lies below the row
-			} else if boundary && c == 0 {
-				c = 1
-			}
-		case m:
-			c = -1
+		var theirs, ours *mutation.Item
+		if m {
+			theirs = merged.Item()
 		}
-		if c < 0 && merged.Item().Kind == mutation.ItemBoundary {
-			d.endRange()
-			d.cover = behind(merged.Item(), d.reverse)
-			m = merged.Next()
-			continue
+		if o {
+			ours = own.Item()
 		}
-		var theirs, ours, clustering []byte
-		if c <= 0 {
-			theirs, clustering = merged.Item().Row, merged.Item().Clustering
-		}
-		if c >= 0 {
-			ours, clustering = own.Item().Row, own.Item().Clustering
-			if err := d.shadows(ours, clustering, p); err != nil {
-				return err
-			}
-		}
-		if err := d.row(false, clustering, theirs, ours); err != nil {
+		c := d.order(theirs, ours)
+		if err := d.item(p, theirs, ours, c); err != nil {
 			return err
 		}
 		if c <= 0 {
@@ -312,6 +294,41 @@ func (d *differ) items(p *mutation.Partition, merged, own mutation.Source, both 
 	}
 	d.endRange()
 	return nil
+}
+
+// order tells which of two items comes first, below zero for the merged one; nil
+// comes last. An item of the replica's own is a row.
+func (d *differ) order(merged, own *mutation.Item) int {
+	switch {
+	case own == nil:
+		return -1
+	case merged == nil:
+		return 1
+	}
+	c := bytes.Compare(merged.Clustering, own.Clustering)
+	if c == 0 && merged.Kind == mutation.ItemBoundary {
+		c = -1 // it lies below the row
+	}
+	if d.reverse {
+		c = -c
+	}
+	return c
+}
+
+// item takes in the first of two items, or both if c, their order, is 0.
+func (d *differ) item(p *mutation.Partition, merged, own *mutation.Item, c int) error {
+	if c < 0 {
+		if merged.Kind == mutation.ItemBoundary {
+			d.endRange()
+			d.cover = behind(merged, d.reverse)
+			return nil
+		}
+		return d.row(false, merged.Clustering, merged.Row, nil)
+	}
+	if err := d.shadows(own.Row, own.Clustering, p); err != nil || c > 0 {
+		return err
+	}
+	return d.row(false, own.Clustering, merged.Row, own.Row)
 }
 
 func nextRow(s mutation.Source) bool {

@@ -25,7 +25,8 @@ type result struct {
 	limited []wire.Position
 }
 
-// use takes over the pages that have come; one is enough if they agree.
+// use takes over the pages that have come; one is enough if digests agree. The
+// round's lock is held.
 func (s *result) use(r *round) {
 	s.round, s.pages = r, s.pages[:0]
 	for i := range r.replicas {
@@ -33,7 +34,7 @@ func (s *result) use(r *round) {
 			s.pages = append(s.pages, &r.replicas[i])
 		}
 	}
-	if r.digests && !r.full || s.same() {
+	if r.digests && !r.full { // as their digests
 		s.pages = s.pages[:1]
 	}
 	s.cut, s.end, s.limited = false, wire.Position{}, s.limited[:0]

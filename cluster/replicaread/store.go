@@ -105,6 +105,18 @@ func (s *store) readDigest(c *wire.Read, limits wire.Limits) error {
 	return nil
 }
 
+// pageDigest is the digest of a page that has come; false if the page was cut for
+// its bytes, so that no digest is comparable.
+func (s *store) pageDigest(page *wire.ReadReply, c *wire.Read) (sum [16]byte, ok bool) {
+	s.stream.Init(page.Rows, page.More, c.Reverse)
+	s.digest.Reset(c.Now, c.Columns)
+	rows, _, err := digestOf(&s.digest, &s.stream, wire.Limits{Now: c.Now})
+	if err != nil || page.More && (c.Limit == 0 || rows < c.Limit) {
+		return sum, false
+	}
+	return s.digest.Sum(), true
+}
+
 // digestBehind adds what lies behind the command's position to the digest: what
 // a page for that would hold.
 func (s *store) digestBehind(c *wire.Read, limits wire.Limits) (whole bool, err error) {
