@@ -171,7 +171,7 @@ func (e *Endpoint) serveConn(nc net.Conn) {
 		arrived = refusal == nil
 		return refusal
 	})
-	stop()
+	err = stop(err)
 	e.mu.Lock()
 	delete(e.greeting, nc)
 	e.mu.Unlock()

@@ -207,14 +207,23 @@ func (e *Endpoint) greeted(other *wire.Hello) {
 }
 
 // within closes nc unless the returned function is called before the hello's
-// time is over, or the endpoint closes.
-func (e *Endpoint) within(ctx context.Context, nc net.Conn) (stop func()) {
+// time is over, or the endpoint closes. The function makes the error of a closed
+// connection say so.
+func (e *Endpoint) within(ctx context.Context, nc net.Conn) (stop func(error) error) {
 	t := e.cfg.Clock.AfterFunc(e.cfg.Limits.HelloTimeout, func() { nc.Close() })
 	cancel := context.AfterFunc(ctx, func() { nc.Close() })
-	return func() {
-		t.Stop()
+	return func(err error) error {
 		cancel()
+		if !t.Stop() && err != nil {
+			return e.silent()
+		}
+		return err
 	}
+}
+
+// silent is the error of somebody who lets the time for the hello pass.
+func (e *Endpoint) silent() error {
+	return fmt.Errorf("no answer within %v", e.cfg.Limits.HelloTimeout)
 }
 
 // dial connects and exchanges hellos.
@@ -223,7 +232,9 @@ func (e *Endpoint) dial(ctx context.Context, addr string, purpose wire.Purpose, 
 	defer cancel()
 	t := e.cfg.Clock.AfterFunc(e.cfg.Limits.HelloTimeout, cancel)
 	nc, err := e.cfg.Transport.Dial(ctx, addr)
-	t.Stop()
+	if !t.Stop() && err != nil {
+		err = fmt.Errorf("rpc: %s: %w", addr, e.silent())
+	}
 	if err != nil {
 		return nil, wire.Hello{}, err
 	}
@@ -232,8 +243,7 @@ func (e *Endpoint) dial(ctx context.Context, addr string, purpose wire.Purpose, 
 	if err == nil && check != nil {
 		err = check(&other)
 	}
-	stop()
-	if err != nil {
+	if err = stop(err); err != nil {
 		nc.Close()
 		return nil, other, fmt.Errorf("rpc: %s: %w", addr, err)
 	}

@@ -3,6 +3,7 @@ package rpc_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -164,6 +165,28 @@ func TestDiesInHello(t *testing.T) {
 		second.Instance = 99
 		if err := rawDial(t, n, b.addr).hello(second, nil); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestMute calls a process that takes connections and never answers, as one that
+// was stopped does: it says so once.
+func TestMute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &transport.Mem{}
+		a := start(t, n, 1, nil)
+		l, err := n.Listen("127.0.0.9:7000")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		a.SetAddress(hostID(9), l.Addr().String())
+		if _, err := call(t, a.Peer(hostID(9)), wire.OpApply, ""); !errors.Is(err, rpc.ErrPeerDown) {
+			t.Error(err)
+		}
+		time.Sleep(5 * time.Minute)
+		if got := fmt.Sprint(a.log.all); len(a.log.all) != 1 || !strings.Contains(got, "no answer within 5s") {
+			t.Errorf("logged %s", got)
 		}
 	})
 }

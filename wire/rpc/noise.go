@@ -1,6 +1,8 @@
 package rpc
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -17,11 +19,16 @@ type noise struct {
 // maxSaid bounds what is remembered; then it starts anew.
 const maxSaid = 256
 
-// warn logs a message about an address unless it did so before.
+// warn logs a message about an address unless it did so before. Of what the
+// operating system says the cause alone is said: each connection has another
+// port.
 func (n *noise) warn(msg, addr string, err error) {
 	host, _, splitErr := net.SplitHostPort(addr)
 	if splitErr != nil {
 		host = addr
+	}
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		err = fmt.Errorf("%s: %w", op.Op, op.Err)
 	}
 	if n.first(msg + " " + host + " " + err.Error()) {
 		n.log.Warn(msg, "address", addr, "error", err)
