@@ -68,7 +68,7 @@ func (w *write) proceed() {
 	}
 	err := w.begin(noWait)
 	if errors.Is(err, mutation.ErrWouldBlock) {
-		if w.c.workers.submit(w) {
+		if w.c.workers.Submit(w) {
 			return
 		}
 		err = w.timeout()

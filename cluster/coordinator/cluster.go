@@ -9,6 +9,7 @@ import (
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cluster/hlc"
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/workers"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
@@ -24,7 +25,7 @@ type Cluster struct {
 	gate    gate
 	pool    pool
 	parking parking
-	workers workers
+	workers *workers.Pool[task]
 	served  sync.Pool // of *serving
 	relays  sync.Pool // of *relay
 
@@ -53,7 +54,7 @@ func New(cfg Config) (*Cluster, error) {
 	c.stats.init()
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.gate.wake = make(chan struct{}, 1)
-	c.workers.max = cfg.Workers
+	c.workers = workers.New(workers.Config[task]{Max: cfg.Workers, Queue: cfg.Workers * queuePerWorker, Run: task.run})
 	c.changed.init()
 	if err := c.start(cfg.Metadata.State()); err != nil {
 		c.cancel()
@@ -70,7 +71,7 @@ func (c *Cluster) Close() error {
 	c.closed.Store(true)
 	c.cancel()
 	c.pool.timer.Stop()
-	c.workers.close()
+	c.workers.Close()
 	return nil
 }
 

@@ -123,7 +123,7 @@ func (s *serving) try() {
 	case err == nil:
 	case !errors.Is(err, mutation.ErrWouldBlock):
 		s.Complete(err)
-	case !s.c.workers.submit(s):
+	case !s.c.workers.Submit(s):
 		s.complete(wire.CodeOverloaded)
 	}
 }

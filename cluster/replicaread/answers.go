@@ -235,7 +235,7 @@ func (r *round) compare() {
 		r.refs++
 	}
 	r.mu.Unlock()
-	if !over && !r.rd.workers.submit(r) {
+	if !over && !r.rd.workers.Submit(r) {
 		r.end(errBusy)
 		r.release()
 	}

@@ -53,7 +53,7 @@ func (s *scan) roundOver() {
 	r := s.ahead[0]
 	stale := errors.Is(r.err, errStale)
 	long := r.err == nil && r.result.size() > inlinePage
-	if (stale || long) && s.rd.workers.submit(s) {
+	if (stale || long) && s.rd.workers.Submit(s) {
 		return
 	}
 	if stale {

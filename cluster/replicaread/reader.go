@@ -13,6 +13,7 @@ import (
 	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/metrics"
 	"github.com/ilion-db/ilion/internal/rand"
+	"github.com/ilion-db/ilion/internal/workers"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
@@ -74,14 +75,20 @@ const (
 	defaultRangeTimeout = 10 * time.Second
 	defaultWorkers      = 64
 	defaultWaiting      = 32
+
+	// queuePerWorker is how many tasks may wait for each worker.
+	queuePerWorker = 64
 )
+
+// task is work that may block.
+type task interface{ run() }
 
 // Reader reads over replicas and serves those who do. Safe for concurrent use.
 type Reader struct {
 	cfg     Config
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
-	workers *workers
+	workers *workers.Pool[task]
 	stats   stats
 	seed    atomic.Uint64
 
@@ -117,7 +124,7 @@ func New(cfg Config) (*Reader, error) {
 	}
 	rd := &Reader{cfg: cfg}
 	rd.ctx, rd.cancel = context.WithCancel(context.Background())
-	rd.workers = newWorkers(cfg.Workers)
+	rd.workers = workers.New(workers.Config[task]{Max: cfg.Workers, Queue: cfg.Workers * queuePerWorker, Run: task.run})
 	rd.stats.init(cfg.Metrics)
 	rd.seed.Store(cfg.Rand.Uint64())
 	return rd, nil
@@ -127,7 +134,7 @@ func New(cfg Config) (*Reader, error) {
 // served any more.
 func (rd *Reader) Close() {
 	rd.cancel()
-	rd.workers.close()
+	rd.workers.Close()
 }
 
 // chance is a number that is as good as random, without a lock.

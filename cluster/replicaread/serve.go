@@ -69,7 +69,7 @@ func (rd *Reader) serve(req request) {
 			return
 		}
 	}
-	if !rd.workers.submit(v) {
+	if !rd.workers.Submit(v) {
 		v.fail(wire.Errorf(wire.CodeOverloaded, "%v", errBusy))
 	}
 }

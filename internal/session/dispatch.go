@@ -245,7 +245,7 @@ func (c *Conn) statement(r *Request, body []byte) bool {
 		return true
 	case barrier:
 		return c.executeAlone(r)
-	case c.overTurn() && c.srv.workers.helpers.Load() < c.srv.workers.cores:
+	case c.overTurn() && c.srv.workers.free():
 		return c.toGroup(r)
 	}
 	return c.tryHere(r)
@@ -317,7 +317,7 @@ func (c *Conn) toWorker(r *Request) bool {
 		return true
 	}
 	c.flushTurn()
-	if !c.srv.workers.submitWait(r) {
+	if !c.srv.workers.SubmitWait(r) {
 		c.retire(r)
 		return false
 	}

@@ -68,7 +68,7 @@
 // Per connection one reader goroutine, and a writer goroutine while it has
 // answers that the reader does not write; per server the workers, a sweeper
 // and the caller of Serve. Close waits for all of them. Locks: Server.mu,
-// workers.mu, budget.mu and Conn.mu; none is taken while another is held.
+// workers.Pool.mu, budget.mu and Conn.mu; none is taken while another is held.
 //
 // # What it does not do
 //

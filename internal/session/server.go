@@ -37,7 +37,7 @@ type Server struct {
 	log     *slog.Logger
 	stats   Stats
 	input   *budget
-	workers *workers
+	workers *pool
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -65,7 +65,7 @@ func New(cfg Config, h Handler) (*Server, error) {
 	s.input = newBudget(s.cfg.TotalInFlightBytes)
 	s.changed.L = &s.mu
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.workers = newWorkers(s)
+	s.workers = newPool(s)
 	for i := range s.stats.Latency {
 		s.stats.Latency[i] = metrics.NewHistogram()
 	}
@@ -81,7 +81,7 @@ func New(cfg Config, h Handler) (*Server, error) {
 func (s *Server) Stats() *Stats { return &s.stats }
 
 // Queued is how many requests wait for a worker.
-func (s *Server) Queued() int { return s.workers.queued() }
+func (s *Server) Queued() int { return s.workers.Queued() }
 
 // UnsentBytes is how many bytes of answers wait for their clients.
 func (s *Server) UnsentBytes() int64 { return s.unsent.Load() }
@@ -265,7 +265,7 @@ func (s *Server) Close() error {
 	for _, c := range s.snapshot() {
 		c.abort()
 	}
-	s.workers.close()
+	s.workers.Close()
 	s.wg.Wait()
 	return nil
 }

@@ -42,6 +42,6 @@
 //
 // A Server is safe for concurrent use. It starts goroutines for workers, and one
 // that sends answers that got ready after their frame was read, as needed. Close
-// waits for all. Locks: batch.mu, workers.mu, sender.mu; none is taken while
+// waits for all. Locks: batch.mu, workers.Pool.mu, sender.mu; none is taken while
 // another is held.
 package wireserver

@@ -16,7 +16,7 @@ import (
 type Server struct {
 	cfg     Config
 	handler session.Handler
-	workers *workers
+	workers *pool
 	sender  sender
 	stats   stats
 
@@ -38,7 +38,7 @@ func New(cfg Config, h session.Handler) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, handler: h, idle: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.workers = newWorkers(s)
+	s.workers = newPool(s)
 	s.sender.init()
 	s.batches.New = func() any { return &batch{s: s} }
 	s.executions.New = func() any { return new(execution) }
@@ -88,7 +88,7 @@ func (s *Server) Drain(ctx context.Context) error {
 func (s *Server) Close() {
 	s.closing.Store(true)
 	s.cancel()
-	s.workers.close()
+	s.workers.Close()
 	s.sender.close()
 }
 

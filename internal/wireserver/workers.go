@@ -4,82 +4,40 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/ilion-db/ilion/internal/workers"
 )
 
 // task is what a worker does.
 type task interface{ run() }
 
-// workers are reusable goroutines for what may block, and a bounded queue before
-// them. Safe for concurrent use. Goroutines are started as needed up to the
-// maximum and live until close.
-type workers struct {
-	s       *Server
-	queue   chan task
+// pool runs what may block, and groups of what may not.
+type pool struct {
+	*workers.Pool[task]
+
+	stats   *stats
 	cores   int32
 	helpers atomic.Int32 // groups queued or being executed
-	idle    atomic.Int32
-
-	mu      sync.Mutex // protects what follows
-	running int
-	closed  bool
-
-	wg sync.WaitGroup
 }
 
-func newWorkers(s *Server) *workers {
-	return &workers{s: s, queue: make(chan task, s.cfg.QueueLength), cores: int32(runtime.GOMAXPROCS(0))}
+func newPool(s *Server) *pool {
+	return &pool{
+		Pool:  workers.New(workers.Config[task]{Max: s.cfg.Workers, Queue: s.cfg.QueueLength, Run: task.run}),
+		stats: &s.stats, cores: int32(runtime.GOMAXPROCS(0)),
+	}
 }
 
 // free tells whether another core than the reader's may help.
-func (w *workers) free() bool { return w.helpers.Load() < w.cores-1 }
+func (w *pool) free() bool { return w.helpers.Load() < w.cores-1 }
 
 // submit hands a task to a worker or queues it. False means that the queue is
 // full, or the server closed, and the task still the caller's.
-func (w *workers) submit(t task) bool {
-	w.mu.Lock()
-	if w.closed {
-		w.mu.Unlock()
-		return false
+func (w *pool) submit(t task) bool {
+	ok := w.Submit(t)
+	if !ok {
+		w.stats.queueFull.Add(1)
 	}
-	select {
-	case w.queue <- t:
-	default:
-		w.mu.Unlock()
-		w.s.stats.queueFull.Add(1)
-		return false
-	}
-	if int(w.idle.Load()) < len(w.queue) && w.running < w.s.cfg.Workers {
-		w.running++
-		w.wg.Add(1)
-		go w.run()
-	}
-	w.mu.Unlock()
-	return true
-}
-
-func (w *workers) run() {
-	defer w.wg.Done()
-	for {
-		w.idle.Add(1)
-		t, ok := <-w.queue
-		w.idle.Add(-1)
-		if !ok {
-			return
-		}
-		t.run()
-	}
-}
-
-// close lets the workers do what is queued, whose connections are closed or are
-// being, and waits for them.
-func (w *workers) close() {
-	w.mu.Lock()
-	if !w.closed {
-		w.closed = true
-		close(w.queue)
-	}
-	w.mu.Unlock()
-	w.wg.Wait()
+	return ok
 }
 
 // sender sends answers that got ready after their frame was read. One goroutine
