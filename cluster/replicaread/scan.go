@@ -187,21 +187,7 @@ func (s *scan) start(r *round) error {
 // that a section was given back, which comes first.
 func (s *scan) load(again bool) bool {
 	for s.err == nil {
-		again = again && !s.unasked[len(s.unasked)-1].empty()
-		if s.trim(); len(s.ahead) == 0 && len(s.unasked) == 0 {
-			return false
-		}
-		if s.ctx == nil && (again || len(s.ahead) == 0) {
-			s.err = mutation.ErrWouldBlock
-			return false
-		}
-		if again {
-			s.err = s.askFirst()
-		}
-		if again = false; s.err == nil && s.ctx != nil {
-			s.err = s.ask()
-		}
-		if s.err != nil {
+		if !s.more(again) {
 			return false
 		}
 		r := s.ahead[0]
@@ -212,24 +198,51 @@ func (s *scan) load(again bool) bool {
 		}
 		copy(s.ahead, s.ahead[1:])
 		s.ahead = s.ahead[:len(s.ahead)-1]
-		switch {
-		case errors.Is(r.err, errStale):
-			again = s.catchUp(r)
-		case r.err != nil && r.narrowed && !errors.Is(r.err, errLate):
-			// Each set of replicas for itself has more of them.
-			again, s.carver.apart = true, true
-			s.pushBack(r, nil)
-			r.release()
-		case r.err != nil:
-			s.err = r.err
-			r.release()
-		default:
-			s.page, s.src = r, r.result.open()
-			if !r.result.cut {
-				s.width = min(2*s.width, maxAhead)
-			}
+		if again = s.take(r); s.page != nil {
 			return true
 		}
+	}
+	return false
+}
+
+// more starts the rounds that are to run; false at the end or on an error.
+func (s *scan) more(again bool) bool {
+	again = again && !s.unasked[len(s.unasked)-1].empty()
+	s.trim()
+	switch {
+	case len(s.ahead) == 0 && len(s.unasked) == 0:
+		return false
+	case s.ctx == nil && (again || len(s.ahead) == 0):
+		s.err = mutation.ErrWouldBlock
+	case again:
+		s.err = s.askFirst()
+	}
+	if s.err == nil && s.ctx != nil {
+		s.err = s.ask()
+	}
+	return s.err == nil
+}
+
+// take makes the result of a round that is over the page in front. Without one
+// again tells that the round's section was given back.
+func (s *scan) take(r *round) (again bool) {
+	switch {
+	case errors.Is(r.err, errStale):
+		return s.catchUp(r)
+	case r.err != nil && r.narrowed && !errors.Is(r.err, errLate):
+		// Each set of replicas for itself has more of them.
+		s.carver.apart = true
+		s.pushBack(r, nil)
+		r.release()
+		return true
+	case r.err != nil:
+		s.err = r.err
+		r.release()
+		return false
+	}
+	s.page, s.src = r, r.result.open()
+	if !r.result.cut {
+		s.width = min(2*s.width, maxAhead)
 	}
 	return false
 }

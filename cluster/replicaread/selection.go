@@ -159,46 +159,19 @@ func beyond(clustering, to []byte, reverse bool) bool {
 // Next implements mutation.Source.
 func (s *selection) Next() bool {
 	for s.err == nil && !s.done {
-		if !s.inside {
-			more, boundary := s.enter()
-			if !more {
-				return false
-			}
-			if boundary {
-				return true
-			}
-		}
-		if !s.pending && !s.src.Next() {
-			if s.err = s.src.Err(); s.err != nil {
-				return false
-			}
-			s.inside = false
-			if s.leave() {
-				return true
-			}
-			continue
-		}
-		it := s.src.Item()
-		if s.pending = beyond(it.Clustering, s.to, s.cmd.Reverse); s.pending {
-			s.inside = false
-			if s.leave() {
-				return true
-			}
-			continue
-		}
-		if s.pass(it) {
+		if s.inside && s.advance() || !s.inside && s.enter() {
 			return true
 		}
 	}
 	return false
 }
 
-// enter starts the next slice; boundary tells that item is the start of a
-// range deletion that reaches into it.
-func (s *selection) enter() (more, boundary bool) {
+// enter starts the next slice; true if the start of a range deletion that reaches
+// into it is the next item.
+func (s *selection) enter() (boundary bool) {
 	if s.slice == max(len(s.cmd.Slices), 1) {
 		s.done = true
-		return false, false
+		return false
 	}
 	var from []byte
 	from, s.to = s.bounds(s.slice)
@@ -206,10 +179,26 @@ func (s *selection) enter() (more, boundary bool) {
 	s.inside = true
 	d := s.start(from)
 	if d == s.open {
-		return true, false
+		return false
 	}
 	s.change(from, d)
-	return true, true
+	return true
+}
+
+// advance passes an item of the source, or ends the slice; true if there is
+// something to yield.
+func (s *selection) advance() bool {
+	if !s.pending && !s.src.Next() {
+		s.err = s.src.Err()
+		s.inside = false
+		return s.err == nil && s.leave()
+	}
+	it := s.src.Item()
+	if s.pending = beyond(it.Clustering, s.to, s.cmd.Reverse); s.pending {
+		s.inside = false
+		return s.leave()
+	}
+	return s.pass(it)
 }
 
 // leave ends the range deletion that is open at the end of a slice; false if

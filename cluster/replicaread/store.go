@@ -137,39 +137,57 @@ func (s *store) digestBehind(c *wire.Read, limits wire.Limits) (whole bool, err 
 // digestOf adds what src yields up to the limits to d and counts the live rows.
 // It stops, and whole is false, when more than limits.Bytes have passed.
 func digestOf(d *mutation.Digest, src mutation.Source, limits wire.Limits) (rows uint32, whole bool, err error) {
-	passed := 0
-	full := func() bool { return limits.Rows > 0 && rows >= limits.Rows }
-	for !full() && src.NextPartition() {
-		p := src.Partition()
-		d.Partition(p)
-		passed += len(p.Key) + len(p.Static)
-		if p.Static != nil {
-			if err := d.Static(p.Static); err != nil {
-				return rows, false, err
-			}
-		}
-		var here uint32
-		for !full() && (limits.PerPartition == 0 || here < limits.PerPartition) && src.Next() {
-			it := src.Item()
-			passed += len(it.Clustering) + len(it.Row)
-			if limits.Bytes > 0 && passed > limits.Bytes {
-				return rows, false, nil
-			}
-			if it.Kind != mutation.ItemRow {
-				continue
-			}
-			var r mutation.RowReader
-			if err := r.Init(it.Row); err != nil {
-				return rows, false, err
-			}
-			if r.Live(limits.Now) {
-				here++
-				rows++
-				if err := d.Row(it.Clustering, it.Row); err != nil {
-					return rows, false, err
-				}
-			}
+	g := digester{to: d, limits: limits}
+	for !g.full() && src.NextPartition() {
+		if whole, err := g.partition(src); err != nil || !whole {
+			return g.rows, false, err
 		}
 	}
-	return rows, true, src.Err()
+	return g.rows, true, src.Err()
+}
+
+// digester adds what lies within limits to a digest.
+type digester struct {
+	to     *mutation.Digest
+	limits wire.Limits
+	rows   uint32 // live ones
+	passed int    // bytes
+}
+
+// full tells whether there are as many rows as are wanted.
+func (g *digester) full() bool { return g.limits.Rows > 0 && g.rows >= g.limits.Rows }
+
+// partition adds the current partition of src; whole is false if it has too many
+// bytes.
+func (g *digester) partition(src mutation.Source) (whole bool, err error) {
+	p := src.Partition()
+	g.to.Partition(p)
+	g.passed += len(p.Key) + len(p.Static)
+	if p.Static != nil {
+		if err := g.to.Static(p.Static); err != nil {
+			return false, err
+		}
+	}
+	before, most := g.rows, g.limits.PerPartition
+	for !g.full() && (most == 0 || g.rows-before < most) && src.Next() {
+		it := src.Item()
+		g.passed += len(it.Clustering) + len(it.Row)
+		if g.limits.Bytes > 0 && g.passed > g.limits.Bytes {
+			return false, nil
+		}
+		if err := g.item(it); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// item adds a live row.
+func (g *digester) item(it *mutation.Item) error {
+	live, err := isLive(it, g.limits.Now)
+	if err != nil || !live {
+		return err
+	}
+	g.rows++
+	return g.to.Row(it.Clustering, it.Row)
 }
