@@ -81,6 +81,30 @@ func (s *Snapshot) WithKeyspaces(list ...*Keyspace) *Snapshot {
 	return n
 }
 
+// SkipColumnIDs returns the schema, at that epoch, with the next n column ids of
+// each table never to be given to a column.
+func (s *Snapshot) SkipColumnIDs(n ColumnID, epoch uint64) (*Snapshot, error) {
+	if len(s.byID) == 0 || n == 0 {
+		return s, nil
+	}
+	next := &Snapshot{Epoch: epoch, Keyspaces: maps.Clone(s.Keyspaces), byID: maps.Clone(s.byID)}
+	for name, ks := range s.Keyspaces {
+		own, err := next.own(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, old := range ks.Tables {
+			t := *old
+			t.NextColumnID += n
+			if err := next.put(own, t, epoch); err != nil {
+				return nil, err
+			}
+		}
+	}
+	next.Version = next.hash(s)
+	return next, nil
+}
+
 // own makes the keyspace one that may be changed in place.
 func (s *Snapshot) own(name string) (*Keyspace, error) {
 	old := s.Keyspaces[name]

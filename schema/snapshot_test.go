@@ -67,6 +67,33 @@ func TestApply(t *testing.T) {
 	}
 }
 
+func TestSkipColumnIDs(t *testing.T) {
+	s := NewSnapshot()
+	if n, err := s.SkipColumnIDs(10, 1); err != nil || n != s {
+		t.Errorf("without tables: %+v, %v", n, err)
+	}
+	s = mustApply(t, s, Change{Kind: CreateKeyspace, Keyspace: exampleKeyspace()}, 1)
+	s = mustApply(t, s, Change{Kind: CreateTable, Table: exampleTable(t)}, 2)
+	s = mustApply(t, s, Change{Kind: Truncate, Table: exampleTable(t), TruncatedAt: 77}, 3)
+	if n, err := s.SkipColumnIDs(0, 4); err != nil || n != s {
+		t.Errorf("none: %+v, %v", n, err)
+	}
+	n, err := s.SkipColumnIDs(10, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after := s.Table("k", "b"), n.Table("k", "b")
+	if after.NextColumnID != before.NextColumnID+10 || after.Epoch != 4 || after.TruncatedAt != 77 || n.Epoch != 4 || n.TableByID(before.ID) != after {
+		t.Errorf("%+v", after)
+	}
+	if n.Version != s.Version {
+		t.Error("to clients it is another schema")
+	}
+	if before.NextColumnID != exampleTable(t).NextColumnID || before.Epoch != 3 {
+		t.Error("the old snapshot changed")
+	}
+}
+
 func TestApplyRefusesBrokenTables(t *testing.T) {
 	s := mustApply(t, NewSnapshot(), Change{Kind: CreateKeyspace, Keyspace: exampleKeyspace()}, 1)
 	for name, spoil := range map[string]func(*Table){

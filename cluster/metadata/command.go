@@ -35,6 +35,9 @@ type command struct {
 	voters   [][16]byte // the voters from now on; outgoing vote too until leave
 	leave    bool
 	recovery uint16 // the generation that a forced recovery begins
+	// skipped, with recovery, is how many column ids of each table are left to
+	// those who were lost.
+	skipped uint32
 
 	outgoing   [][16]byte // with voters
 	placements map[string]*ring.Placement
@@ -57,6 +60,7 @@ const (
 	fieldLeave      = 13
 	fieldRecovery   = 14
 	fieldPlacements = 15
+	fieldSkipped    = 16
 )
 
 func appendCommand(dst []byte, c *command) []byte {
@@ -93,6 +97,9 @@ func appendCommand(dst []byte, c *command) []byte {
 	}
 	if c.recovery != 0 {
 		dst = appendU64(dst, fieldRecovery, uint64(c.recovery))
+	}
+	if c.skipped != 0 {
+		dst = appendU64(dst, fieldSkipped, uint64(c.skipped))
 	}
 	return appendPlacements(dst, fieldPlacements, c.placements)
 }
@@ -151,6 +158,8 @@ func (c *command) decodeField(num uint64, v *encoding.Reader) (known bool, err e
 		c.leave = true
 	case fieldRecovery:
 		c.recovery = uint16(v.U64())
+	case fieldSkipped:
+		c.skipped = uint32(v.U64())
 	case fieldPlacements:
 		if c.placements == nil {
 			c.placements = map[string]*ring.Placement{}
@@ -173,6 +182,7 @@ func (c *command) check() error {
 	switch {
 	case c.voters != nil && (len(c.voters) == 0 || len(c.voters) > maxVoters || n > 0 && c.recovery == 0),
 		c.recovery != 0 && c.voters == nil,
+		c.skipped != 0 && c.recovery == 0,
 		c.outgoing != nil && (c.voters == nil || len(c.outgoing) > maxVoters),
 		n > 1:
 		return fmt.Errorf("%w: command that does several things", ErrCorrupt)

@@ -3,17 +3,26 @@ package metadata
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 
 	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/schema"
 )
 
 // metadataDir is where the log lies in a data directory, lockName what a
-// running node holds.
+// running node holds, oldDir where Rejoin puts the log aside.
 const (
 	metadataDir = "metadata"
+	oldDir      = "metadata.old"
 	lockName    = "lock"
 )
+
+// lostColumns is how many column ids of each table a new generation leaves free:
+// the lost nodes may have given them to columns that it does not know, and cells
+// with these ids come back with the rows of a node that rejoins.
+const lostColumns = 256
 
 // Recover begins a new generation of the cluster from what this data directory
 // knows, with only the given hosts as voters, or none for this node alone. It
@@ -49,7 +58,7 @@ func beginGeneration(h *history, s *State, host [16]byte, voters [][16]byte) (*S
 	if s.Generation == 1<<16-1 {
 		return nil, errors.New("no generation is left")
 	}
-	c := &command{term: max(s.term, 1) + 1, recovery: s.Generation + 1, voters: sortedHosts(voters), proposer: host}
+	c := &command{term: max(s.term, 1) + 1, recovery: s.Generation + 1, voters: sortedHosts(voters), proposer: host, skipped: lostColumns}
 	s, _, err := h.append(s, kindCommand, host, appendCommand(nil, c))
 	return s, err
 }
@@ -57,7 +66,8 @@ func beginGeneration(h *history, s *State, host [16]byte, voters [][16]byte) (*S
 // Rejoin replaces what this data directory knows of the cluster by what a
 // member's ServePull(0, ...) answered, after a forced recovery that this node
 // was not part of. Rows stay. The node must be a member of the cluster that it
-// returns to, and must not run.
+// returns to, and must not run. It is refused where its rows would be read as
+// something else by the schema of the cluster.
 func Rejoin(fs vfs.FS, dataDir, clusterName string, joined []byte) (*State, error) {
 	return offline(fs, dataDir, clusterName, func(id *Identity) (*State, error) {
 		p, err := decodePull(joined)
@@ -71,15 +81,78 @@ func Rejoin(fs vfs.FS, dataDir, clusterName string, joined []byte) (*State, erro
 		if _, found := memberAt(s.Members, id.HostID); !found {
 			return nil, fmt.Errorf("%w: %x", ErrNoMember, id.HostID)
 		}
+		old, err := knownSchema(fs, dataDir)
+		if err == nil {
+			err = readableBy(old, s.Schema)
+		}
+		if err != nil {
+			return nil, err
+		}
 		return s, replaceHistory(fs, dataDir, id.DiskID, s)
 	})
+}
+
+// knownSchema is the schema that the directory's rows were written by. After a
+// crash in replaceHistory it may lie in the directory that was put aside.
+func knownSchema(fs vfs.FS, dataDir string) (*schema.Snapshot, error) {
+	for _, dir := range []string{metadataDir, oldDir} {
+		there, err := vfs.Exists(fs, path.Join(dataDir, dir))
+		if err != nil {
+			return nil, fmt.Errorf("metadata of the cluster: %w", err)
+		}
+		if there {
+			h, s, err := openHistory(fs, path.Join(dataDir, dir), 0, nil, 0)
+			if err != nil {
+				return nil, err
+			}
+			return s.Schema, h.close()
+		}
+	}
+	return schema.NewSnapshot(), nil
+}
+
+// readableBy tells why rows that were written by the old schema would be read as
+// something else by the new one: columns are told apart by their ids, fields of
+// user types by their positions.
+func readableBy(old, s *schema.Snapshot) error {
+	for _, name := range slices.Sorted(maps.Keys(old.Keyspaces)) {
+		ks := old.Keyspaces[name]
+		for _, t := range ks.Tables {
+			now := s.TableByID(t.ID)
+			if now == nil {
+				continue
+			}
+			for _, c := range t.Columns() {
+				n := now.ColumnByID(c.ID)
+				if n != nil && n.Kind != schema.PartitionKey && n.Kind != schema.Clustering && (n.Name != c.Name || n.Type.String() != c.Type.String()) {
+					return fmt.Errorf("values of the column %s %s of table %s.%s here would be read as those of the column %s %s, "+
+						"which the cluster has added since: drop that one in the cluster first", c.Name, c.Type, name, t.Name, n.Name, n.Type)
+				}
+			}
+		}
+		after := s.Keyspace(name)
+		if after == nil {
+			continue
+		}
+		for _, t := range ks.Types {
+			now := after.Types[t.Name()]
+			for i, field := range t.Fields() {
+				if now == nil || i < len(now.Fields()) && now.Fields()[i] == field && now.Elems()[i].String() == t.Elems()[i].String() {
+					continue
+				}
+				return fmt.Errorf("the user type %s.%s has %s %s as its field %d here and not in the cluster, which would read it as another one: "+
+					"give it that field in the cluster first, by ALTER TYPE", name, t.Name(), field, t.Elems()[i], i+1)
+			}
+		}
+	}
+	return nil
 }
 
 // replaceHistory makes the state in a directory of its own and puts that in
 // the place of the old one. A crash leaves the old one, or none and the node
 // refuses to start until the call is repeated.
 func replaceHistory(fs vfs.FS, dataDir string, disk [16]byte, s *State) error {
-	dir, fresh, old := path.Join(dataDir, metadataDir), path.Join(dataDir, "metadata.new"), path.Join(dataDir, "metadata.old")
+	dir, fresh, old := path.Join(dataDir, metadataDir), path.Join(dataDir, "metadata.new"), path.Join(dataDir, oldDir)
 	if err := errors.Join(fs.RemoveAll(fresh), fs.RemoveAll(old)); err != nil {
 		return fmt.Errorf("metadata of the cluster: %w", err)
 	}

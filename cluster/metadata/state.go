@@ -167,7 +167,9 @@ func (s *State) applyCommand(n *State, c *command) (*State, outcome, error) {
 		}
 		n.Generation, n.Voters, n.outgoing = c.recovery, c.voters, nil
 		n.forks = append(slices.Clip(s.forks), fork{c.recovery, s.at.index})
-		return n, applied, nil
+		var err error
+		n.Schema, err = s.Schema.SkipColumnIDs(schema.ColumnID(c.skipped), n.epoch())
+		return n, applied, err
 	case c.voters != nil:
 		n.Voters, n.outgoing = c.voters, c.outgoing
 		return n, applied, nil

@@ -221,6 +221,7 @@ func everyCommand() []*command {
 		{term: 3, voters: voters, outgoing: voters[:1]},
 		{term: 3, leave: true},
 		{term: 3, voters: voters, recovery: 2},
+		{term: 3, voters: voters, recovery: 3, skipped: lostColumns},
 	}
 }
 
@@ -288,6 +289,7 @@ func TestCommandsThatDoNotHoldTogether(t *testing.T) {
 		{voters: voters, level: 2},
 		{outgoing: voters},
 		{recovery: 2},
+		{voters: voters, skipped: 1},
 		{recovery: 2, voters: voters, leave: true},
 		{voters: make([][16]byte, maxVoters+1)},
 	} {

@@ -216,8 +216,6 @@ func TestKey(t *testing.T) {
 	})
 }
 
-// TestRecovery loses the quorum of the metadata log for good, begins a new
-// generation and brings back a node of the old one.
 // TestRecoveredStarts starts a node that was recovered by force while those of
 // the old generation still run: they refuse it, and that is theirs to mend.
 func TestRecoveredStarts(t *testing.T) {
@@ -239,15 +237,23 @@ func TestRecoveredStarts(t *testing.T) {
 	})
 }
 
+// TestRecovery loses the quorum of the metadata log for good, begins a new
+// generation and brings back a node of the old one, whose rows have a column
+// that only the lost quorum knew, and which has dropped a table.
 func TestRecovery(t *testing.T) {
 	inRing(t, 3, func(r *testRing) {
 		r.table()
 		r.must(0, ring.All, insert, 1, "x")
+		r.must(0, ring.All, "CREATE TABLE ks.dropped (k int PRIMARY KEY)")
+		r.must(0, ring.All, "INSERT INTO ks.dropped (k) VALUES (1)")
 		r.pause(time.Minute) // all three vote
+		r.kill(0)
+		r.eventually(func() error { return r.do(1, ring.One, "ALTER TABLE ks.t ADD lost text") })
+		r.must(1, ring.Quorum, "UPDATE ks.t SET lost = 'wxyz' WHERE k = 1")
+		r.must(1, ring.One, "DROP TABLE ks.dropped")
 		r.kill(1)
 		r.kill(2)
 		o, _ := r.options(0)
-		r.kill(0)
 		o.FS = r.disks[0]
 		if g, err := node.Recover(o); err != nil || g != 2 {
 			r.t.Fatalf("generation %d, %v", g, err)
@@ -264,6 +270,10 @@ func TestRecovery(t *testing.T) {
 		r.start(1)
 		r.settle()
 		r.want(1, ring.One, 1, "SELECT k, v, w FROM ks.t")
+		r.want(1, ring.One, 0, "SELECT k FROM ks.t WHERE w = 2004384122 ALLOW FILTERING") // the bytes of wxyz
+		r.want(0, ring.One, 1, "SELECT k FROM ks.dropped")
+		r.want(1, ring.Quorum, 1, "SELECT k FROM ks.dropped WHERE k = 1")
+		r.must(1, ring.Quorum, "INSERT INTO ks.dropped (k) VALUES (2)")
 		r.must(1, ring.Quorum, "INSERT INTO ks.t (k, w) VALUES (2, 2)")
 	})
 }

@@ -13,8 +13,11 @@ import (
 
 // view is what the administration commands show of the cluster.
 func (n *Node) view() *admin.View {
-	t := *n.cluster.Topology()
-	v := &admin.View{ClusterName: n.opts.Config.ClusterName, Topology: &t, Schema: n.cluster.Schema()}
+	t, s := *n.cluster.Topology(), n.cluster.Schema()
+	for again := n.cluster.Topology(); again.Epoch != t.Epoch; again = n.cluster.Topology() {
+		t, s = *again, n.cluster.Schema() // an entry was put in force between the two
+	}
+	v := &admin.View{ClusterName: n.opts.Config.ClusterName, Topology: &t, Schema: s}
 	self := gossip.Member{Host: n.identity.HostID, Boot: n.identity.BootCount, Up: true, Epoch: t.Epoch, Load: uint64(n.load())}
 	heard := map[[16]byte]gossip.Member{self.Host: self}
 	if n.network != nil {

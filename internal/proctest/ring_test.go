@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,17 +81,20 @@ func loopback(i int) string { return fmt.Sprintf("127.0.0.%d", i+11) }
 // awaitUp waits until every node that runs sees all that run up.
 func (r *processes) awaitUp() {
 	r.t.Helper()
-	for _, s := range r.servers {
-		if s.cmd == nil {
-			continue
-		}
+	r.awaitUpAmong(slices.DeleteFunc(slices.Clone(r.servers), func(s *server) bool { return s.cmd == nil }))
+}
+
+// awaitUpAmong waits until each of some nodes sees all of them up.
+func (r *processes) awaitUpAmong(servers []*server) {
+	r.t.Helper()
+	for _, s := range servers {
 		err := poll(func() error {
 			up, err := s.membersUp()
 			if err != nil {
 				return err
 			}
-			for _, o := range r.servers {
-				if o.cmd != nil && !up[o.host] {
+			for _, o := range servers {
+				if !up[o.host] {
 					return fmt.Errorf("%s does not see %s up", s.host, o.host)
 				}
 			}

@@ -5,62 +5,146 @@ package proctest
 import (
 	"errors"
 	"fmt"
+	"net"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/internal/admin"
 )
+
+// twoDCs is a ring of two data centres of three nodes, whose links to each
+// other can be cut.
+type twoDCs struct {
+	*processes
+	f       *filter
+	sides   [2][]int
+	dbs     [2]*gocql.Session // at LOCAL_QUORUM, of one side each
+	written map[int64]bool    // keys of ks.t that were acknowledged
+}
+
+// newTwoDCs returns nil where links cannot be cut.
+func newTwoDCs(t *testing.T) *twoDCs {
+	f := newFilter(t)
+	if f == nil {
+		return nil
+	}
+	d := &twoDCs{f: f, processes: newRing(t, ringOptions{nodes: 6, dcs: 2}), sides: [2][]int{{0, 1, 2}, {3, 4, 5}}, written: map[int64]bool{}}
+	d.schema(eachDC(2, 3))
+	// An even number of voters on the way to five would leave no side a quorum.
+	d.servers[0].await(func() error {
+		if n := d.servers[0].metric("ilion_voters"); n != 5 {
+			return fmt.Errorf("%.0f voters", n)
+		}
+		return nil
+	})
+	for side := range d.sides {
+		d.connect(side)
+	}
+	t.Cleanup(func() {
+		for _, db := range d.dbs {
+			db.Close()
+		}
+	})
+	return d
+}
+
+func (d *twoDCs) connect(side int) { d.dbs[side] = d.session(gocql.LocalQuorum, d.sides[side]...) }
+
+// members are the servers of a side.
+func (d *twoDCs) members(side int) (out []*server) {
+	for _, i := range d.sides[side] {
+		out = append(out, d.servers[i])
+	}
+	return out
+}
+
+// cut parts the sides.
+func (d *twoDCs) cut() {
+	d.t.Helper()
+	var hosts [2][]string
+	for side := range d.sides {
+		for _, s := range d.members(side) {
+			hosts[side] = append(hosts[side], s.host)
+		}
+	}
+	d.f.cut(d.processes, hosts[0], hosts[1])
+}
+
+// write writes new rows through a side and returns their keys.
+func (d *twoDCs) write(side, n int) (keys []int64) {
+	d.t.Helper()
+	for range n {
+		k := int64(len(d.written) + 1)
+		if err := d.dbs[side].Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", k, value(k)).Exec(); err != nil {
+			d.t.Fatalf("LOCAL_QUORUM in dc%d: %v", side+1, err)
+		}
+		d.written[k] = true
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// quorum is the side that has most voters, which are spread over both. It makes
+// the table ks.during there.
+func (d *twoDCs) quorum() (side int) {
+	d.t.Helper()
+	turn := -1
+	err := poll(func() error {
+		turn = (turn + 1) % 2
+		return d.dbs[turn].Query("CREATE TABLE IF NOT EXISTS ks.during (k int PRIMARY KEY)").Exec()
+	})
+	if err != nil {
+		d.t.Fatalf("DDL on the side with the quorum: %v", err)
+	}
+	return turn
+}
+
+// converged waits until each node has, without asking others, all rows that
+// were acknowledged by either side. Hints bring them.
+func (d *twoDCs) converged() {
+	d.t.Helper()
+	for i := range d.servers {
+		one := d.session(gocql.One, i)
+		err := poll(func() error {
+			have := present(d.t, one)
+			for k := range d.written {
+				if !have[k] {
+					return fmt.Errorf("row %d is not on node %d", k, i)
+				}
+			}
+			return nil
+		})
+		one.Close()
+		if err != nil {
+			d.t.Error(err)
+		}
+	}
+}
 
 // TestTwoDataCentres cuts the links between two data centres of three nodes.
 // Each goes on by itself; what needs both is refused; after the cut both have
 // everything.
 func TestTwoDataCentres(t *testing.T) {
-	f := newFilter(t)
-	if f == nil {
+	d := newTwoDCs(t)
+	if d == nil {
 		return
 	}
-	r := newRing(t, ringOptions{nodes: 6, dcs: 2})
-	r.schema(eachDC(2, 3))
-	// An even number of voters on the way to five would leave no side a quorum.
-	r.servers[0].await(func() error {
-		if n := r.servers[0].metric("ilion_voters"); n != 5 {
-			return fmt.Errorf("%.0f voters", n)
-		}
-		return nil
-	})
-	sides := [][]int{{0, 1, 2}, {3, 4, 5}}
-	addresses := func(side int) (out []string) {
-		for _, i := range sides[side] {
-			out = append(out, loopback(i))
-		}
-		return out
-	}
-	var dbs []*gocql.Session
-	for side := range sides {
-		db := r.session(gocql.LocalQuorum, sides[side]...)
-		defer db.Close()
-		dbs = append(dbs, db)
-	}
-	next := int64(0)
-	written := map[int64]bool{}
-	write := func(side, n int) {
-		t.Helper()
-		for range n {
-			next++
-			if err := dbs[side].Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", next, value(next)).Exec(); err != nil {
-				t.Fatalf("LOCAL_QUORUM in dc%d: %v", side+1, err)
-			}
-			written[next] = true
-		}
-	}
-	write(0, 50)
-	write(1, 50)
-
-	f.cut(r, addresses(0), addresses(1))
-	write(0, 200)
-	write(1, 200)
+	d.write(0, 50)
+	d.write(1, 50)
+	d.cut()
+	d.write(0, 200)
+	d.write(1, 200)
 	// A node that is told dead makes the level unavailable; until then the
 	// write is not acknowledged by the other side and times out.
-	for side, db := range dbs {
+	for side, db := range d.dbs {
 		err := poll(func() error {
 			err := db.Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", -1, value(-1)).Consistency(gocql.EachQuorum).Exec()
 			if err == nil {
@@ -76,42 +160,188 @@ func TestTwoDataCentres(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// The voters are spread over both, so that one has most of them.
-	quorum, turn := -1, 0
-	err := poll(func() error {
-		turn = 1 - turn
-		err := dbs[turn].Query("CREATE TABLE IF NOT EXISTS ks.during (k int PRIMARY KEY)").Exec()
-		if err == nil {
-			quorum = turn
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatalf("DDL on the side with the quorum: %v", err)
-	}
-	if err := dbs[1-quorum].Query("CREATE TABLE ks.minority (k int PRIMARY KEY)").Exec(); err == nil {
+	quorum := d.quorum()
+	if err := d.dbs[1-quorum].Query("CREATE TABLE ks.minority (k int PRIMARY KEY)").Exec(); err == nil {
 		t.Errorf("DDL succeeds in dc%d, too", 2-quorum)
 	}
-	f.heal()
-	r.awaitUp()
-	if err := poll(func() error { return dbs[1-quorum].Query("SELECT k FROM ks.during").Exec() }); err != nil {
+	d.f.heal()
+	d.awaitUp()
+	if err := poll(func() error { return d.dbs[1-quorum].Query("SELECT k FROM ks.during").Exec() }); err != nil {
 		t.Errorf("the table of the other side: %v", err)
 	}
-	// Hints bring each side what it missed.
-	for i := range r.servers {
-		one := r.session(gocql.One, i)
-		err := poll(func() error {
-			have := present(t, one)
-			for k := range written {
-				if !have[k] {
-					return fmt.Errorf("row %d is not on node %d", k, i)
+	d.converged()
+}
+
+// TestRecoveredDataCentre cuts the links likewise and recovers the side without
+// the quorum, by the commands that docs/operations.md gives. The two are
+// strangers then, also when the links are back, until the nodes of the side that
+// had the quorum rejoin. These lose their changes of the schema, and no row.
+func TestRecoveredDataCentre(t *testing.T) {
+	d := newTwoDCs(t)
+	if d == nil {
+		return
+	}
+	defer d.watchSchemas()()
+	d.write(0, 50)
+	d.write(1, 50)
+	d.cut()
+	lost := d.quorum()
+	left := 1 - lost
+	d.write(lost, 50)
+	d.write(left, 50)
+
+	// Both sides give the table a new column, which is not the same one.
+	must(t, d.dbs[lost], "ALTER TABLE ks.t ADD ours int")
+	theirs := map[int64]string{} // what the column of the recovered side holds, by key
+	for _, k := range d.write(lost, 20) {
+		must(t, d.dbs[lost], "UPDATE ks.t SET ours = 7 WHERE k = ?", k)
+		theirs[k] = ""
+	}
+	d.dbs[left].Close()
+	for _, s := range d.members(left) {
+		s.stop(syscall.SIGTERM)
+	}
+	for i, s := range d.members(left) {
+		if i == 0 {
+			s.offline("recover")
+		} else {
+			s.offline("rejoin", "--join", d.members(left)[0].internode(d.processes))
+		}
+		s.start()
+	}
+	d.awaitUpAmong(d.members(left))
+	d.connect(left)
+	if err := poll(func() error {
+		return d.dbs[left].Query("CREATE TABLE IF NOT EXISTS ks.after (k int PRIMARY KEY)").Exec()
+	}); err != nil {
+		t.Fatalf("DDL on the side that was recovered: %v", err)
+	}
+	must(t, d.dbs[left], "ALTER TABLE ks.t ADD theirs text")
+	for _, k := range d.write(left, 20) {
+		must(t, d.dbs[left], "UPDATE ks.t SET theirs = 'x' WHERE k = ?", k)
+		theirs[k] = "x"
+	}
+
+	d.f.heal()
+	for _, want := range []struct {
+		side int
+		says string
+	}{{left, "here is generation 2 of the cluster, there 1"}, {lost, "here is generation 1 of the cluster, there 2"}} {
+		for _, s := range d.members(want.side) {
+			s.await(func() error {
+				if !strings.Contains(s.log.String(), want.says) {
+					return fmt.Errorf("%s does not say %q", s.host, want.says)
+				}
+				return nil
+			})
+		}
+	}
+	d.write(lost, 20)
+	d.write(left, 20)
+	d.dbs[lost].Close()
+	for _, s := range d.members(lost) {
+		s.stop(syscall.SIGTERM)
+		s.refused("rejoin the node of the lower generation")
+	}
+	for _, s := range d.members(lost) {
+		s.offline("rejoin", "--join", d.members(left)[1].internode(d.processes))
+		s.start()
+	}
+	d.awaitUp()
+	d.connect(lost)
+
+	d.converged()
+	for i := range d.servers {
+		one := d.session(gocql.One, i)
+		for k, want := range theirs {
+			var text string
+			if err := poll(func() error { return one.Query("SELECT theirs FROM ks.t WHERE k = ?", k).Scan(&text) }); err != nil || text != want {
+				t.Errorf("node %d: row %d has %q in the column of the side that was recovered, want %q, %v", i, k, text, want, err)
+			}
+		}
+		if err := one.Query("SELECT k FROM ks.after").Exec(); err != nil {
+			t.Errorf("node %d: the table of the side that was recovered: %v", i, err)
+		}
+		for _, gone := range []string{"SELECT k FROM ks.during", "SELECT ours FROM ks.t"} {
+			var invalid gocql.RequestError
+			if err := one.Query(gone).Exec(); !errors.As(err, &invalid) || invalid.Code() != gocql.ErrCodeInvalid {
+				t.Errorf("node %d: %s: %v", i, gone, err)
+			}
+		}
+		one.Close()
+	}
+	for side := range d.sides {
+		must(t, d.dbs[side], fmt.Sprintf("CREATE TABLE ks.both%d (k int PRIMARY KEY)", side))
+		db := d.dbs[side]
+		if err := poll(func() error {
+			return db.Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", -1, value(-1)).Consistency(gocql.EachQuorum).Exec()
+		}); err != nil {
+			t.Errorf("EACH_QUORUM in dc%d: %v", side+1, err)
+		}
+	}
+}
+
+// internode is where other nodes reach the server.
+func (s *server) internode(r *processes) string {
+	return net.JoinHostPort(s.host, strconv.Itoa(r.peers))
+}
+
+// offline runs a command of the binary over the directory of the stopped server,
+// which is of generation 2 then.
+func (s *server) offline(command string, args ...string) {
+	s.t.Helper()
+	args = append([]string{command, "--data-dir", s.o.dir}, args...)
+	out, err := exec.Command(buildServer(s.t, s.o.tags), args...).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "is of generation 2 of cluster") {
+		s.t.Fatalf("ilion %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+// watchSchemas asks all nodes, again and again until stop is called, for their
+// schemas, which must be the same wherever the epoch is. The epoch has the
+// generation in it.
+func (d *twoDCs) watchSchemas() (stop func()) {
+	type served struct{ version, host string }
+	epochs := map[uint64]served{}
+	answers := make([]int, len(d.servers))
+	over := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			for i, s := range d.servers {
+				var a admin.Description
+				if admin.Get(d.t.Context(), net.JoinHostPort(s.host, strconv.Itoa(s.http)), admin.DescribePath, nil, &a) != nil {
+					continue // it does not run
+				}
+				own := slices.IndexFunc(a.SchemaVersions, func(v admin.SchemaVersion) bool { return slices.Contains(v.Nodes, s.host) })
+				if own < 0 {
+					d.t.Errorf("%s does not tell its schema: %+v", s.host, a)
+					return
+				}
+				answers[i]++
+				now := served{a.SchemaVersions[own].Version, s.host}
+				if was, seen := epochs[a.Epoch]; !seen {
+					epochs[a.Epoch] = now
+				} else if was.version != now.version {
+					d.t.Errorf("epoch %x: %s serves schema %s, %s serves %s", a.Epoch, was.host, was.version, now.host, now.version)
 				}
 			}
-			return nil
-		})
-		one.Close()
-		if err != nil {
-			t.Error(err)
+			select {
+			case <-tick.C:
+			case <-over:
+				return
+			}
+		}
+	})
+	return func() {
+		d.t.Helper()
+		close(over)
+		watching.Wait()
+		d.t.Logf("schemas of %d epochs, from %v answers of the nodes", len(epochs), answers)
+		if len(epochs) < 2 || slices.Contains(answers, 0) {
+			d.t.Error("the nodes do not tell their schemas")
 		}
 	}
 }
