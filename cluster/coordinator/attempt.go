@@ -7,6 +7,7 @@ import (
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/wire"
 )
@@ -43,6 +44,7 @@ func (w *write) next(s *slot, e *wire.Error) *write {
 		return nil
 	}
 	done := w.done
+	invariant.Check(done != nil, "coordinator: an attempt that does not answer is handed on")
 	w.done, w.answered = nil, true
 	w.mu.Unlock()
 	w.handedOn.Store(true)
@@ -55,6 +57,7 @@ func (w *write) next(s *slot, e *wire.Error) *write {
 // owe makes the attempt the one that answers.
 func (w *write) owe(done cluster.Completer) {
 	w.mu.Lock()
+	invariant.Check(w.refs == 0 && !w.answered, "coordinator: a later attempt is under way already")
 	w.done, w.refs = done, 1
 	w.mu.Unlock()
 	w.arm()
@@ -122,10 +125,9 @@ func (w *write) begin(ctx context.Context) error {
 	case t == nil:
 		return errDropped
 	}
+	// If too few are alive by now, those that are get it and the others a hint:
+	// an earlier attempt may have reached somebody.
 	set := t.Replicas(r.Token())
-	if v.available(t.placement, set, w.level) != nil {
-		return w.timeout() // an earlier attempt may have reached somebody
-	}
 	if !w.batched && r.Optional()&mutation.FlagServerStamped != 0 {
 		if err := r.Restamp(c.cfg.Stamps.Now()); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -185,11 +186,12 @@ func (b *batch) stored(ok bool) {
 		b.kept++
 	}
 	last, kept := b.left == 0, b.kept
+	invariant.Check(b.left >= 0 && kept <= len(b.keepers), "coordinator: a keeper of a batch answers twice")
 	b.mu.Unlock()
 	switch {
 	case !last:
 	case kept < len(b.keepers):
-		b.c.pool.used.Add(-b.charged)
+		b.c.pool.giveBack(b.charged)
 		b.c.stats.Timeouts.Inc()
 		b.done.Complete(native.WriteTimeout(native.Consistency(b.level), kept, len(b.keepers), native.WriteBatchLog))
 	default:
@@ -233,9 +235,10 @@ func (b *batch) Complete(err error) {
 		b.err = err
 	}
 	last := b.left == 0
+	invariant.Check(b.left >= 0, "coordinator: the write of a partition of a batch is completed twice")
 	b.mu.Unlock()
 	if last {
-		b.c.pool.used.Add(-b.charged)
+		b.c.pool.giveBack(b.charged)
 	}
 	if done != nil {
 		done.Complete(err)
@@ -250,6 +253,7 @@ func (b *batch) settled(whole bool) {
 	b.unsettled--
 	b.missing = b.missing || !whole
 	forget := b.unsettled == 0 && !b.missing
+	invariant.Check(b.unsettled >= 0, "coordinator: the write of a partition of a batch ends twice")
 	b.mu.Unlock()
 	if forget {
 		b.forget()

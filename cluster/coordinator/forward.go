@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
 )
@@ -105,7 +106,9 @@ func (h *hop) tell(a *wire.Applied) {
 }
 
 func (l *relay) done() {
-	if l.left.Add(-1) > 0 {
+	left := l.left.Add(-1)
+	invariant.Check(left >= 0, "coordinator: a hop is told of twice")
+	if left > 0 {
 		return
 	}
 	l.to = nil

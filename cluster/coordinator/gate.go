@@ -3,6 +3,7 @@ package coordinator
 import (
 	"sync/atomic"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/ring"
 )
 
@@ -45,7 +46,8 @@ func (g *gate) enter(token ring.Token) ticket {
 }
 
 func (g *gate) leave(t ticket) {
-	g.inside[t/gateStripes][t%gateStripes].n.Add(-1)
+	left := g.inside[t/gateStripes][t%gateStripes].n.Add(-1)
+	invariant.Check(left >= 0, "coordinator: more leave the gate than have entered")
 	g.tell()
 }
 

@@ -1,6 +1,10 @@
 package coordinator
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/ilion-db/ilion/internal/invariant"
+)
 
 // maxParked bounds the requests that wait for an epoch.
 const maxParked = 1 << 14
@@ -52,6 +56,7 @@ func (p *parking) add(w waiter, until uint64, deadline int64) bool {
 // reached lets go on what waited for epochs up to that one.
 func (p *parking) reached(epoch uint64) {
 	p.mu.Lock()
+	invariant.Check(epoch >= p.epoch, "coordinator: the epoch in force falls")
 	p.epoch = epoch
 	ready := p.take(func(r *parkedRequest) bool { return r.until <= epoch })
 	p.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/invariant"
 )
 
 const (
@@ -63,7 +64,9 @@ func (p *pool) arm() {
 // answered.
 func (p *pool) get(q *request) (*write, error) {
 	n := int64(len(q.records[0])) + writeOverhead
-	if err := p.charge(n); err != nil {
+	if q.batched {
+		p.used.Add(n) // the batch was let in as a whole
+	} else if err := p.charge(n); err != nil {
 		return nil, err
 	}
 	w := p.take()
@@ -100,6 +103,7 @@ func (p *pool) take() *write {
 	if n := len(p.free) - 1; n >= 0 {
 		w := p.free[n]
 		p.free = p.free[:n]
+		w.free = false
 		return w
 	}
 	w := &write{c: p.c, index: uint32(len(p.all))}
@@ -144,9 +148,17 @@ func (p *pool) put(w *write) {
 	n := w.charged
 	w.mu.Unlock()
 	p.mu.Lock()
+	again := w.free
+	w.free = true
 	p.free = append(p.free, w)
 	p.mu.Unlock()
-	p.used.Add(-n)
+	invariant.Check(!again, "coordinator: the record of a write is freed twice")
+	p.giveBack(n)
+}
+
+// giveBack ends a charge.
+func (p *pool) giveBack(n int64) {
+	invariant.Check(p.used.Add(-n) >= 0, "coordinator: more bytes are given back than were in flight")
 }
 
 // look answers writes whose deadline has passed.

@@ -78,7 +78,11 @@ func (w *write) ask(ctx context.Context) error {
 		}
 	}
 	if local && ctx != noWait {
-		if err := w.c.cfg.Replica.Apply(ctx, w.local[:], false, w); err != nil {
+		switch err := w.c.cfg.Replica.Apply(ctx, w.local[:], false, w); {
+		case err == nil:
+		case ctx.Err() != nil: // it had no time, which is no failure
+			w.resolve(&w.slots[0], lost, native.ReasonTimeout)
+		default:
 			w.Complete(err)
 		}
 	}

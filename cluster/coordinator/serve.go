@@ -3,6 +3,7 @@ package coordinator
 import (
 	"errors"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
@@ -170,6 +171,7 @@ func (c *Cluster) code(err error) wire.Code {
 // complete answers with this node's outcome and frees the record.
 func (s *serving) complete(code wire.Code) {
 	c, r := s.c, s.r
+	invariant.Check(r != nil, "coordinator: a request of another node is answered twice")
 	e := &s.err
 	*e = wire.Error{Code: code, Epoch: c.view.Load().epoch, Timestamp: s.newer}
 	switch {
@@ -192,5 +194,5 @@ func (s *serving) complete(code wire.Code) {
 	s.body = wire.Apply{Records: s.body.Records[:0], Forward: s.body.Forward[:0]}
 	s.r, s.newer, s.sent, s.met = nil, 0, false, false
 	c.served.Put(s)
-	c.pool.used.Add(-n)
+	c.pool.giveBack(n)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cluster/metadata"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -76,7 +77,12 @@ func (c *Cluster) newView(s *metadata.State, old *view) *view {
 		t.Keyspaces[name] = p.Placement
 		for _, def := range ks.Tables {
 			t.Tables[def.ID] = p.Placement
-			v.tables[def.ID] = &table{epoch: def.Epoch, truncated: def.TruncatedEpoch, placement: p}
+			d := &table{epoch: def.Epoch, truncated: def.TruncatedEpoch, placement: p}
+			if old != nil && old.tables[def.ID] != nil {
+				o := old.tables[def.ID]
+				invariant.Check(d.epoch >= o.epoch && d.truncated >= o.truncated, "coordinator: the epochs of table %s.%s fall", name, def.Name)
+			}
+			v.tables[def.ID] = d
 		}
 	}
 	return v

@@ -10,6 +10,7 @@ import (
 	"github.com/ilion-db/ilion/cluster/hints"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -23,8 +24,9 @@ import (
 //
 // Invariants: refs is the number of replicas and hints that have yet to answer,
 // plus one for whoever starts the write; the record goes back to its pool when
-// it is 0, so that an answer always finds the attempt that it belongs to. done
-// is called once, or handed to a later attempt.
+// it is 0, so that an answer always finds the attempt that it belongs to, and
+// has no deadline from then on. done is called once, or handed to a later
+// attempt. No more is counted of a group than it has replicas.
 type write struct {
 	c *Cluster
 	requested
@@ -41,6 +43,7 @@ type write struct {
 	handedOn atomic.Bool  // a later attempt answers
 	charged  int64        // bytes, of the pool
 	index    uint32       // in pool.all
+	free     bool         // it is in pool.free, whose lock protects this
 
 	mu       sync.Mutex // protects what follows
 	use      uint32     // counts the uses of the record
@@ -71,6 +74,12 @@ type requested struct {
 // write nor a durable hint.
 type count struct {
 	acks, left, failures, without, total int
+}
+
+// check asserts that no more is counted than there are replicas.
+func (n *count) check() {
+	invariant.Check(n.left >= 0 && n.acks+n.left <= n.total && n.failures <= n.total && n.without <= n.total,
+		"coordinator: a write counts more answers than it has replicas")
 }
 
 // slot is one replica of a write.
@@ -176,6 +185,7 @@ func (w *write) behind(s *slot) bool { return s.via >= 0 && &w.slots[s.via] != s
 
 // settle is resolve with mu held, which it unlocks.
 func (w *write) settle(s *slot, to slotState, reason uint16) {
+	invariant.Check(w.refs > 0 && to != waiting, "coordinator: an answer to a write that is over")
 	s.state, s.reason = to, reason
 	hint := to != acked && s.node != 0 && w.done != nil
 	if to != acked && !hint {
@@ -198,6 +208,7 @@ func (w *write) settle(s *slot, to slotState, reason uint16) {
 		if to != acked && !hint {
 			n.without++
 		}
+		n.check()
 	}
 	if !hint {
 		w.unref(w.decide())
@@ -220,7 +231,11 @@ func (w *write) awaitsHints() bool { return w.level == ring.Any || w.replayed !=
 // if there is one to tell.
 func (w *write) unref(done cluster.Completer, err error) {
 	w.refs--
+	invariant.Check(w.refs >= 0, "coordinator: a write was released too often")
 	free := w.refs == 0
+	if free {
+		w.deadline.Store(0) // it must not expire any more
+	}
 	var part *batch
 	if free && w.done != nil { // no later attempt tells
 		part = w.part
@@ -395,6 +410,7 @@ func (h *hinted) Complete(err error) {
 		case lacks:
 			n.without++
 		}
+		n.check()
 	}
 	w.unref(w.decide())
 }
