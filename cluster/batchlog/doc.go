@@ -41,7 +41,8 @@
 // # Concurrency
 //
 // All methods are safe for concurrent use. Goroutines: the journal's flusher
-// and one that writes marks, replays and removes. No lock is held over I/O.
+// and one that writes marks, replays and removes; it sleeps until something of
+// that is due. No lock is held over I/O.
 //
 // # What it does not do
 //

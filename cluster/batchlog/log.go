@@ -57,13 +57,17 @@ type Log struct {
 	journal *journal.Journal
 	storing sync.Pool // *storing
 
-	mu      sync.Mutex // protects what follows; Journal.mu is taken under it
-	batches map[[16]byte]*batch
-	order   []*batch // as stored; those that are done are still in it for a while
-	marks   [][16]byte
-	last    uint64 // highest segment that an entry went to
-	sender  Sender
-	closed  bool
+	mu        sync.Mutex // protects what follows; Journal.mu is taken under it
+	batches   map[[16]byte]*batch
+	order     []*batch // as stored; those that are done are still in it for a while
+	marks     [][16]byte
+	last      uint64 // highest segment that an entry went to
+	sender    Sender
+	replaying int           // batches that the sender has
+	crowd     bool          // so many that the goroutine waits until some are answered
+	look      time.Duration // when timer wakes the goroutine, monotonic, or 0
+	timer     clock.Timer   // nil until it is needed first
+	closed    bool
 
 	wake chan struct{} // of capacity 1
 	stop chan struct{}
@@ -204,10 +208,14 @@ func (s *storing) Appended(at journal.Position, err error) {
 	l, b, done := s.log, s.batch, s.done
 	l.mu.Lock()
 	b.placed(at, err)
-	if err != nil && !b.stored {
+	switch {
+	case err != nil && !b.stored:
 		l.finish(b.id)
+		l.lookAt(l.o.Clock.Mono() + gather)
+	case l.sender != nil && !b.over:
+		l.lookAt(l.due(b))
 	}
-	l.last = max(l.last, at.Segment)
+	l.reached(at)
 	l.mu.Unlock()
 	s.free()
 	done.Complete(err)
@@ -241,6 +249,7 @@ func (l *Log) Done(id [16]byte) {
 	if len(l.marks) == maxMarks {
 		signal(l.wake)
 	}
+	l.lookAt(l.o.Clock.Mono() + gather)
 }
 
 // Pending tells how many batches are not done, and a time in microseconds at
@@ -272,6 +281,9 @@ func (l *Log) Close() error {
 	l.mu.Lock()
 	closed := l.closed
 	l.closed = true
+	if l.timer != nil {
+		l.timer.Stop()
+	}
 	l.mu.Unlock()
 	if !closed {
 		close(l.stop)
@@ -301,6 +313,7 @@ func signal(c chan struct{}) {
 // mu is held.
 func (l *Log) sweep() (floor uint64) {
 	l.order = slices.DeleteFunc(l.order, func(b *batch) bool { return b.over })
+	invariant.Check(len(l.order) == len(l.batches), "batchlog: %d batches in order, %d by id", len(l.order), len(l.batches))
 	floor = l.last
 	for _, b := range l.order {
 		if b.stored {

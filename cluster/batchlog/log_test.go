@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,6 +205,97 @@ func TestFull(t *testing.T) {
 		l = mustOpen(t, o)
 		if p, _ := l.Pending(); p != 1 {
 			t.Fatalf("%d pending after a restart", p)
+		}
+		mustClose(t, l)
+	})
+}
+
+// watched is a clock that counts what it is asked to do later.
+type watched struct {
+	clock.Clock
+	timers atomic.Int32
+}
+
+func (w *watched) AfterFunc(d time.Duration, f func()) clock.Timer {
+	w.timers.Add(1)
+	return watchedTimer{w.Clock.AfterFunc(d, f), w}
+}
+
+func (w *watched) NewTicker(d time.Duration) clock.Ticker {
+	w.timers.Add(1)
+	return w.Clock.NewTicker(d)
+}
+
+type watchedTimer struct {
+	clock.Timer
+	of *watched
+}
+
+func (t watchedTimer) Reset(d time.Duration) bool {
+	t.of.timers.Add(1)
+	return t.Timer.Reset(d)
+}
+
+// A log of which nothing is to be done sets no timer, whether it was ever used or
+// not.
+func TestIdleLogSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := testOptions(vfs.NewMem())
+		w := &watched{Clock: clock.Real}
+		o.Clock = w
+		l := mustOpen(t, o)
+		r := &replicas{fail: func(n int) error {
+			if n == 1 {
+				return errors.New("busy")
+			}
+			return nil
+		}}
+		l.Replay(r)
+		idle := func(what string) {
+			t.Helper()
+			synctest.Wait()
+			before := w.timers.Load()
+			time.Sleep(time.Hour)
+			if n := w.timers.Load() - before; n != 0 {
+				t.Errorf("%s: %d timers", what, n)
+			}
+		}
+		idle("new")
+		for n := range 2 {
+			if err := storeSync(l, n, time.Now().UnixMicro(), batchOf(n, 10)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		if got := r.times(); got[0] != 1 || len(got) != 1 {
+			t.Fatalf("replayed %v", got)
+		}
+		l.Done(idOf(1))
+		time.Sleep(time.Minute)
+		if n, _ := l.Pending(); n != 0 {
+			t.Fatalf("%d pending", n)
+		}
+		idle("used")
+		mustClose(t, l)
+	})
+}
+
+// Many small batches are replayed as fast as the rate allows.
+func TestReplayRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := mustOpen(t, testOptions(vfs.NewMem()))
+		const batches, size = 1000, 1000
+		for n := range batches {
+			if err := storeSync(l, n, time.Now().UnixMicro(), batchOf(n, size)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		r := &replicas{}
+		l.Replay(r)
+		time.Sleep(3 * time.Second) // two batches of some 2 KiB fit into 4 ms of 1 MiB a second
+		if n := len(r.times()); n != batches {
+			t.Errorf("%d batches replayed", n)
 		}
 		mustClose(t, l)
 	})

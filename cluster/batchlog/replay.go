@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/journal"
 	"github.com/ilion-db/ilion/mutation"
 )
@@ -20,12 +21,14 @@ type Sender interface {
 }
 
 const (
-	// tickEvery is how often marks are written and old batches looked for.
-	tickEvery = 500 * time.Millisecond
-	// maxMarks are written at once without waiting for the tick.
+	// gather is for how long marks and what they make superfluous are gathered.
+	gather = 500 * time.Millisecond
+	// maxMarks are written at once without waiting for others.
 	maxMarks = 1024
 	// maxReplaying bounds the batches that are being replayed.
 	maxReplaying = 16
+	// burst is how far replay may be ahead of the rate, which saves timers.
+	burst = 100 * time.Millisecond
 )
 
 // replayer is the log's own goroutine.
@@ -36,16 +39,13 @@ type replayer struct {
 	floor  uint64        // segments below have been removed
 }
 
-// run writes marks, replays and releases, now and then.
+// run writes marks, replays and releases when there is something of that to do.
 func (l *Log) run() {
 	defer close(l.done)
 	r := &replayer{Log: l, cursor: l.journal.Cursor([16]byte{}, journal.Position{}), next: l.o.Clock.Mono()}
 	defer r.cursor.Close()
-	ticker := l.o.Clock.NewTicker(tickEvery)
-	defer ticker.Stop()
 	for {
 		select {
-		case <-ticker.C():
 		case <-l.wake:
 		case <-l.stop:
 			l.mark()
@@ -54,6 +54,41 @@ func (l *Log) run() {
 		l.mark()
 		r.round()
 	}
+}
+
+// lookAt has the goroutine look again at a monotonic time, if it would not
+// before. mu is held.
+func (l *Log) lookAt(at time.Duration) {
+	if l.closed || l.look != 0 && l.look <= at {
+		return
+	}
+	l.look = at
+	wait := max(at-l.o.Clock.Mono(), 0)
+	if l.timer == nil {
+		l.timer = l.o.Clock.AfterFunc(wait, l.timeUp)
+	} else {
+		l.timer.Reset(wait)
+	}
+}
+
+// timeUp is called by the timer.
+func (l *Log) timeUp() {
+	l.mu.Lock()
+	l.look = 0
+	l.mu.Unlock()
+	signal(l.wake)
+}
+
+// due is the monotonic time from when on a batch is replayed unless it is done.
+// mu is held.
+func (l *Log) due(b *batch) time.Duration {
+	if b.failed {
+		return b.again
+	}
+	left := 2*l.o.WriteTimeout.Microseconds() - (l.o.Clock.Now().UnixMicro() - b.created)
+	// The wall clock of who made it may be anything: it is looked at now and then.
+	left = min(max(left, 0), time.Hour.Microseconds())
+	return l.o.Clock.Mono() + time.Duration(left)*time.Microsecond
 }
 
 // marking is an entry of marks under way.
@@ -71,9 +106,11 @@ func (l *Log) mark() {
 	}
 	entry := appendMarks(make([]byte, 0, 1+len(l.marks)*idLen), l.marks)
 	// Over the bound, too: marks are what makes room.
-	if err := l.journal.Append([16]byte{}, journal.Urgent, &marking{l, l.marks}, entry); err == nil {
-		l.marks = nil
+	if err := l.journal.Append([16]byte{}, journal.Urgent, &marking{l, l.marks}, entry); err != nil {
+		l.lookAt(l.o.Clock.Mono() + gather)
+		return
 	}
+	l.marks = nil
 }
 
 // Appended implements journal.Waiter: what could not be written is tried again.
@@ -82,21 +119,35 @@ func (m *marking) Appended(at journal.Position, err error) {
 	defer m.log.mu.Unlock()
 	if err != nil {
 		m.log.marks = append(m.log.marks, m.ids...)
+		m.log.lookAt(m.log.o.Clock.Mono() + gather)
 		return
 	}
-	m.log.last = max(m.log.last, at.Segment)
+	m.log.reached(at)
+}
+
+// reached notes where an entry lies. A new segment may be what the last one need
+// not be kept for. mu is held.
+func (l *Log) reached(at journal.Position) {
+	if at.Segment > l.last {
+		l.last = at.Segment
+		l.lookAt(l.o.Clock.Mono() + gather)
+	}
 }
 
 // round replays what is due and releases what is not needed.
 func (r *replayer) round() {
-	due, floor, busy := r.survey()
-	if floor > r.floor && r.release(journal.Position{Segment: floor}) {
+	due, floor := r.survey()
+	invariant.Check(floor >= r.floor, "batchlog: a batch lies in segment %d, those below %d are removed", floor, r.floor)
+	switch {
+	case floor <= r.floor:
+	case r.release(journal.Position{Segment: floor}):
 		r.floor = floor
+	default:
+		r.lookIn(gather)
 	}
 	crowded := r.journal.Bytes() > r.o.MaxBytes/2
 	for _, b := range due {
-		now := r.o.Clock.Mono()
-		if busy >= maxReplaying || now < r.next {
+		if !r.mayReplay() {
 			return
 		}
 		entry, err := r.read(b.at)
@@ -104,14 +155,35 @@ func (r *replayer) round() {
 			r.unreadable(b, err)
 			continue
 		}
-		r.next = now + time.Duration(float64(len(entry))/float64(r.o.Rate)*float64(time.Second))
+		cost := time.Duration(float64(len(entry)) / float64(r.o.Rate) * float64(time.Second))
+		r.next = max(r.next, r.o.Clock.Mono()) + cost
 		if crowded && b.failed && b.at.Segment == floor {
 			r.rewrite(b.batch, entry)
 		}
-		if r.replay(b.batch, entry) {
-			busy++
-		}
+		r.replay(b.batch, entry)
 	}
+}
+
+// lookIn is lookAt for the goroutine.
+func (r *replayer) lookIn(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lookAt(r.o.Clock.Mono() + d)
+}
+
+// mayReplay tells whether another batch may be replayed now; if not, the
+// goroutine looks again when it may.
+func (r *replayer) mayReplay() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.crowd = r.replaying >= maxReplaying; r.crowd {
+		return false
+	}
+	if r.o.Clock.Mono()+burst < r.next {
+		r.lookAt(r.next)
+		return false
+	}
+	return true
 }
 
 // dueBatch is a batch with what the survey saw of it.
@@ -121,23 +193,27 @@ type dueBatch struct {
 	failed bool
 }
 
-// survey finds the batches that are due, in order, the lowest segment that is
-// needed, and how many are being replayed.
-func (r *replayer) survey() (due []dueBatch, floor uint64, busy int) {
-	now, wall := r.o.Clock.Mono(), r.o.Clock.Now().UnixMicro()
+// survey finds the batches that are due, in order, and the lowest segment that is
+// needed. The goroutine looks again when the next batch is due.
+func (r *replayer) survey() (due []dueBatch, floor uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	floor = r.sweep()
+	if r.sender == nil {
+		return nil, floor
+	}
+	now := r.o.Clock.Mono()
 	for _, b := range r.order {
-		switch {
-		case b.busy:
-			busy++
-		case r.sender == nil || !b.stored || b.failed && now < b.again:
-		case wall-b.created > 2*r.o.WriteTimeout.Microseconds():
+		if b.busy || !b.stored {
+			continue
+		}
+		if at := r.due(b); at <= now {
 			due = append(due, dueBatch{b, b.at, b.failed})
+		} else {
+			r.lookAt(at)
 		}
 	}
-	return due, floor, busy
+	return due, floor
 }
 
 // read returns the entry at a position.
@@ -158,41 +234,57 @@ func (r *replayer) unreadable(b dueBatch, err error) {
 		r.Done(b.id)
 		return
 	}
-	r.answered(b.batch, err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.later(b.batch)
 }
 
-// replay hands a batch to the sender and tells whether it took it.
-func (r *replayer) replay(b *batch, entry []byte) bool {
+// replay hands a batch to the sender.
+func (r *replayer) replay(b *batch, entry []byte) {
 	records, err := decodeRecords(entry)
 	if err != nil {
 		r.o.Log.Error("a batch cannot be read", "id", b.id, "error", err)
 		r.Done(b.id)
-		return false
+		return
 	}
 	r.mu.Lock()
 	over := b.over
-	b.busy = !over
+	if !over {
+		b.busy = true
+		r.replaying++
+	}
 	r.mu.Unlock()
 	if over {
-		return false
+		return
 	}
 	if err := r.sender.Replay(b.id, b.created, records, func(err error) { r.answered(b, err) }); err != nil {
 		r.answered(b, err)
-		return false
 	}
-	return true
 }
 
 // answered ends a replay.
 func (l *Log) answered(b *batch, err error) {
 	if err == nil {
 		l.Done(b.id)
-		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b.busy, b.failed = false, true
-	b.again = l.o.Clock.Mono() + l.o.WriteTimeout
+	invariant.Check(b.busy && l.replaying > 0, "batchlog: the replay of a batch is answered twice")
+	b.busy = false
+	l.replaying--
+	if err != nil {
+		l.later(b)
+	}
+	if l.crowd && l.replaying <= maxReplaying/2 {
+		l.crowd = false
+		signal(l.wake)
+	}
+}
+
+// later leaves a batch alone for a while. mu is held.
+func (l *Log) later(b *batch) {
+	b.failed, b.again = true, l.o.Clock.Mono()+l.o.WriteTimeout
+	l.lookAt(b.again)
 }
 
 // rewriting is a batch that is written again at the end.
@@ -217,5 +309,6 @@ func (w *rewriting) Appended(at journal.Position, err error) {
 	w.log.mu.Lock()
 	defer w.log.mu.Unlock()
 	w.batch.placed(at, err)
-	w.log.last = max(w.log.last, at.Segment)
+	w.log.reached(at)
+	w.log.lookAt(w.log.o.Clock.Mono() + gather) // the place that it had may go
 }
