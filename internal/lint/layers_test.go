@@ -15,7 +15,7 @@ import (
 // new entry, in the lowest row that holds.
 var layers = [][]string{
 	{"internal/invariant", "internal/foreign", "internal/level"},
-	{"internal/encoding", "internal/clock", "internal/vfs", "internal/transport", "internal/rand", "internal/mem", "internal/metrics", "internal/fail", "internal/workers"},
+	{"internal/encoding", "internal/clock", "internal/vfs", "internal/transport", "internal/rand", "internal/mem", "internal/metrics", "internal/fail", "internal/workers", "internal/netbuf"},
 	{"ring", "schema", "bloom", "internal/config", "internal/journal", "internal/sim", "internal/sim/history"},
 	{"mutation", "cql", "cql/native", "sstable/cache", "cluster/hlc", "cluster/peers"},
 	{"commitlog", "sstable", "engine/memtable", "mutation/mutationtest", "wire", "cluster/hints", "cluster/batchlog"},

@@ -5,10 +5,10 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/netbuf"
 )
 
 // Conn is one connection of a client.
@@ -30,12 +30,11 @@ type Conn struct {
 	srv    *Server
 	id     uint64
 	nc     net.Conn
-	raw    syscall.RawConn // nil if nc is no socket
 	remote netip.AddrPort
 	since  time.Time
 	refuse bool // over the limit of connections: to be told and closed
 
-	in reader // of the reader goroutine
+	in reader // of the reader goroutine, but for DropParked
 
 	// Set by the reader while nothing is in flight.
 	version     atomic.Uint32 // 0 until a frame of a supported version came
@@ -52,12 +51,11 @@ type Conn struct {
 	inflight      atomic.Int64
 	inflightBytes atomic.Int64
 	unsent        atomic.Int64
-	parked        atomic.Pointer[chunk] // see park
-	pushed        atomic.Int32          // events in the queue
-	writeSince    atomic.Int64          // Mono when the write in progress began, 0 if none
-	waiting       atomic.Bool           // the reader waits on wake
-	draining      atomic.Bool           // no further frame is read
-	wake          chan struct{}         // capacity 1
+	pushed        atomic.Int32  // events in the queue
+	writeSince    atomic.Int64  // Mono when the write in progress began, 0 if none
+	waiting       atomic.Bool   // the reader waits on wake
+	draining      atomic.Bool   // no further frame is read
+	wake          chan struct{} // capacity 1
 
 	mu      sync.Mutex // protects queue, writing, dead
 	queue   requestList
@@ -77,13 +75,8 @@ const (
 
 func newConn(s *Server, id uint64, nc net.Conn) *Conn {
 	c := &Conn{srv: s, id: id, nc: nc, since: s.clock.Now(), wake: make(chan struct{}, 1)}
-	c.in.readFn = c.rawRead
+	c.in.Open(nc, netbuf.Config{Size: chunkSize, Account: s.input, Gate: s.input, InFlight: &c.inflight})
 	c.writeFn = c.writeLoop
-	if sc, ok := nc.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			c.raw = raw
-		}
-	}
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		c.remote = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())
 	}
@@ -133,7 +126,7 @@ func (c *Conn) charge(r *Request, bytes int) {
 func (c *Conn) settle(n, bytes int64) {
 	c.inflightBytes.Add(-bytes)
 	if c.inflight.Add(-n) == 0 {
-		c.unpark()
+		c.in.DropParked()
 	}
 	c.poke()
 }
@@ -257,7 +250,6 @@ func (c *Conn) serve() {
 	c.readLoop()
 	c.abort()
 	c.in.release()
-	c.unpark()
 	// Writers see dead and leave; after that nobody but requests still being
 	// executed knows the connection, and those drop their answers.
 	c.waiting.Store(true)

@@ -108,9 +108,9 @@ func (c *Conn) linger() {
 	}
 	t := c.srv.clock.AfterFunc(lingerTime, func() { c.nc.Close() })
 	defer t.Stop()
-	buf := c.in.tiny[:]
+	buf := new([64]byte)
 	for range lingerReads {
-		if _, err := c.nc.Read(buf); err != nil {
+		if _, err := c.nc.Read(buf[:]); err != nil {
 			return
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/netbuf"
 )
 
 const (
@@ -174,19 +175,19 @@ func (c *Conn) open(r *Request, f *frame) ([]byte, *native.Error) {
 		if c.compression == native.NoCompression {
 			return nil, native.Protocol("Compressed frame on a connection without compression")
 		}
-		k := newChunk(min(len(body)*4, chunkSize), c.srv.input)
-		out, err := native.Decompress(k.b[:0], body, c.compression, c.srv.cfg.MaxFrame)
+		k := netbuf.Get(chunkSize, c.srv.input)
+		out, err := native.Decompress(k.B[:0], body, c.compression, c.srv.cfg.MaxFrame)
 		if err != nil {
-			k.release()
+			k.Release()
 			return nil, native.AsError(err)
 		}
-		if len(out) > len(k.b) {
-			k.release()
-			k = wrapChunk(out, c.srv.input)
+		if len(out) > len(k.B) {
+			k.Release()
+			k = netbuf.Wrap(out, c.srv.input)
 		}
 		body, r.chunk = out, k
 	} else {
-		f.from.retain()
+		f.from.Retain()
 		r.chunk = f.from
 	}
 	payload, body, err := native.SplitBody(f.h.Flags, body)

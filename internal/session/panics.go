@@ -36,8 +36,8 @@ func (c *Conn) panicked(p any, r *Request) {
 	c.srv.log.Error("a request panicked; its connection is closed", "panic", p, "client", c.remote, "stack", string(debug.Stack()))
 	c.abort()
 	if r != nil && r.chunk != nil {
-		r.chunk.tainted.Store(true)
-		r.chunk.release()
+		r.chunk.Taint()
+		r.chunk.Release()
 		r.chunk = nil
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/invariant"
+	"github.com/ilion-db/ilion/internal/netbuf"
 )
 
 // bodies are the buffers of answers with rows. The pool learns from what is put
@@ -53,7 +54,7 @@ type Request struct {
 	origin  Origin
 	prepare native.Prepare
 	stream  int16
-	chunk   *chunk
+	chunk   *netbuf.Chunk
 	cost    int64       // bytes charged to the connection
 	group   int         // requests in the list behind next, when queued as a group
 	next    *Request    // in a requestList
@@ -110,7 +111,7 @@ func newRequest(c *Conn, h native.Header, now int64) *Request {
 // recycle drops what the request holds and gives it back.
 func (r *Request) recycle() {
 	if r.chunk != nil {
-		r.chunk.release()
+		r.chunk.Release()
 	}
 	pool := &r.Conn.srv.requests
 	// The decoded structs are reset when they are filled the next time.

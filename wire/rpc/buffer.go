@@ -1,9 +1,6 @@
 package rpc
 
 import (
-	"sync"
-	"sync/atomic"
-
 	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/valyala/bytebufferpool"
 )
@@ -58,41 +55,4 @@ func putBuffer(b *bytebufferpool.ByteBuffer) {
 	}
 	p, _ := poolOf(len(b.B))
 	p.Put(b)
-}
-
-// chunk is a piece of input that requests alias. It is shared between the
-// reader that fills it and the requests in it: whoever drops the last
-// reference gives it back.
-type chunk struct {
-	buf  *bytebufferpool.ByteBuffer
-	b    []byte // all of buf
-	refs atomic.Int32
-	from *conn // charged
-}
-
-var chunkPool = sync.Pool{New: func() any { return new(chunk) }}
-
-// newChunk returns a chunk of at least size bytes with one reference, charged
-// to c and its endpoint.
-func newChunk(c *conn, size int) *chunk {
-	k := chunkPool.Get().(*chunk)
-	k.buf = getBuffer(size)
-	k.b = k.buf.B[:cap(k.buf.B)]
-	k.from = c
-	k.refs.Store(1)
-	c.charge(int64(len(k.b)))
-	return k
-}
-
-func (k *chunk) retain() { k.refs.Add(1) }
-
-// release drops a reference; the caller must not touch the bytes afterwards.
-func (k *chunk) release() {
-	if k.refs.Add(-1) != 0 {
-		return
-	}
-	k.from.charge(-int64(len(k.b)))
-	putBuffer(k.buf)
-	k.buf, k.b, k.from = nil, nil, nil
-	chunkPool.Put(k)
 }

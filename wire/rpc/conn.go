@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
+	"github.com/ilion-db/ilion/internal/netbuf"
 	"github.com/ilion-db/ilion/wire"
 )
 
@@ -28,7 +28,6 @@ type conn struct {
 
 	// Set before the state becomes open.
 	nc     net.Conn
-	raw    syscall.RawConn // nil if nc is no socket
 	remote string
 	other  wire.Hello
 	patience
@@ -57,25 +56,24 @@ type conn struct {
 func (e *Endpoint) newConn() *conn {
 	c := &conn{e: e}
 	c.writeFn = c.writeLoop
-	c.in.init(c)
+	c.in.room = make(chan struct{}, 1)
 	return c
 }
 
-// charge counts bytes of input held.
-func (c *conn) charge(n int64) {
-	c.held.Add(n)
-	c.e.held.Add(n)
+// holder is a connection as the account of its input.
+type holder conn
+
+// Charge implements netbuf.Account.
+func (h *holder) Charge(n int64) {
+	h.held.Add(n)
+	h.e.held.Add(n)
 }
 
 // opened makes a connection usable whose hellos are exchanged: what was queued
 // meanwhile goes out. False means that it is dead already.
 func (c *conn) opened(nc net.Conn, other *wire.Hello) bool {
 	c.nc, c.other, c.remote = nc, *other, nc.RemoteAddr().String()
-	if s, ok := nc.(syscall.Conn); ok {
-		if raw, err := s.SyscallConn(); err == nil {
-			c.raw = raw
-		}
-	}
+	c.in.Open(nc, netbuf.Config{Size: chunkSize, Account: (*holder)(c), InFlight: &c.inflight})
 	c.packs.Store(other.Features&wire.FeatureLZ4 != 0 && other.Lane == uint8(Bulk))
 	c.patience = patienceOf(other.Purpose)
 	c.mu.Lock()
@@ -162,7 +160,7 @@ func (c *conn) run() (err error) {
 			err = c.turn()
 		}
 	}
-	c.in.release()
+	c.in.Release()
 	return err
 }
 

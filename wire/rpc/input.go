@@ -3,28 +3,15 @@ package rpc
 import (
 	"errors"
 	"fmt"
-	"io"
-	"sync/atomic"
-	"syscall"
 
+	"github.com/ilion-db/ilion/internal/netbuf"
 	"github.com/ilion-db/ilion/wire"
 )
 
 // input is the reading side of a connection. It belongs to the reader, but for
 // what says otherwise.
 type input struct {
-	// cur[r:w] is input not yet taken. An idle connection has no cur.
-	cur  *chunk
-	r, w int
-	want int // bytes from r on that the next frame needs
-
-	// parked is cur while the reader waits and requests still alias it: whoever
-	// answers the last of them takes it.
-	parked atomic.Pointer[chunk]
-
-	readFn func(fd uintptr) bool
-	n      int
-	err    error
+	netbuf.Reader
 
 	// waiting means that the reader does not read until room tells it to;
 	// protected by the connection's mutex.
@@ -34,169 +21,28 @@ type input struct {
 	writing bool
 
 	answer Answer // reused
-	tiny   [64]byte
 }
 
-func (in *input) init(c *conn) {
-	in.readFn = c.readRaw
-	in.room = make(chan struct{}, 1)
-}
-
-func (in *input) release() {
-	if k := in.parked.Swap(nil); k != nil {
-		k.release()
-	}
-	if in.cur != nil {
-		in.cur.release()
-		in.cur = nil
-	}
-	in.r, in.w = 0, 0
-}
-
-// fill reads what there is, at least one byte. While it waits for the first
-// byte of a frame it holds no buffer.
+// fill reads what there is, at least one byte.
 func (c *conn) fill() error {
-	if err := c.awaitRoom(); err != nil {
+	c.awaitRoom()
+	n, err := c.in.Fill()
+	if err != nil {
 		return err
 	}
-	c.makeRoom()
-	var n int
-	var err error
-	if c.raw != nil {
-		if err = c.raw.Read(c.in.readFn); err == nil {
-			n, err = c.in.n, c.in.err
-		}
-	} else {
-		n, err = c.readPlain()
-	}
-	if n <= 0 {
-		if err == nil {
-			err = io.EOF
-		}
-		return err
-	}
-	c.in.w += n
 	c.received.Add(1)
 	c.e.stats.BytesIn.Add(int64(n))
 	return nil
 }
 
 // awaitRoom stops the reader while the other side does not take its answers.
-func (c *conn) awaitRoom() error {
+func (c *conn) awaitRoom() {
 	c.mu.Lock()
 	wait := c.accepted && c.state == open && c.out.writing && c.out.bytes > c.e.cfg.Limits.QueueBytes
-	if c.in.waiting = wait; !wait {
-		c.mu.Unlock()
-		return nil
-	}
+	c.in.waiting = wait
 	c.mu.Unlock()
-	<-c.in.room
-	return nil
-}
-
-// readRaw is called when the socket may be readable.
-func (c *conn) readRaw(fd uintptr) bool {
-	in := &c.in
-	c.unpark()
-	for {
-		in.n, in.err = syscall.Read(int(fd), in.cur.b[in.w:])
-		switch {
-		case errors.Is(in.err, syscall.EINTR):
-			continue
-		case errors.Is(in.err, syscall.EAGAIN):
-			if in.w == in.r {
-				c.park()
-			}
-			return false
-		}
-		return true
-	}
-}
-
-// park lets go of the chunk before the reader waits. While requests alias the
-// chunk it is only set aside, to be filled up if more comes before they are
-// answered: else each lone request would hold a whole chunk.
-func (c *conn) park() {
-	in := &c.in
-	k := in.cur
-	in.cur = nil
-	if k.refs.Load() == 1 || len(k.b)-in.w < chunkSize/4 {
-		k.release()
-		return
-	}
-	in.parked.Store(k)
-	if c.inflight.Load() == 0 {
-		c.dropParked()
-	}
-}
-
-// dropParked gives the chunk set aside back; called when nothing is in flight.
-func (c *conn) dropParked() {
-	if c.in.parked.Load() == nil {
-		return
-	}
-	if k := c.in.parked.Swap(nil); k != nil {
-		k.release()
-	}
-}
-
-// unpark gets the reader a chunk: the one set aside, or a new one.
-func (c *conn) unpark() {
-	in := &c.in
-	if in.cur != nil {
-		return
-	}
-	if in.cur = in.parked.Swap(nil); in.cur == nil {
-		in.cur = newChunk(c, chunkSize)
-		in.r, in.w = 0, 0
-	}
-}
-
-// readPlain waits with a small buffer inside the connection.
-func (c *conn) readPlain() (int, error) {
-	in := &c.in
-	if in.cur != nil && in.w == in.r {
-		c.park()
-	}
-	if in.cur != nil {
-		return c.nc.Read(in.cur.b[in.w:])
-	}
-	n, err := c.nc.Read(in.tiny[:])
-	if n > 0 {
-		c.unpark()
-		copy(in.cur.b[in.w:], in.tiny[:n])
-		err = nil
-	}
-	return n, err
-}
-
-// makeRoom makes free space after w: all that the next frame needs, but never
-// more than twice what has come, so that a length alone costs no memory.
-func (c *conn) makeRoom() {
-	in := &c.in
-	if in.cur == nil {
-		return
-	}
-	have := in.w - in.r
-	size := min(max(in.want, have+1), max(chunkSize, 2*have))
-	alone := in.cur.refs.Load() == 1
-	switch {
-	case have > 0 && in.r+size <= len(in.cur.b) && in.w < len(in.cur.b):
-	case have == 0 && alone && len(in.cur.b) <= 2*chunkSize:
-		in.r, in.w = 0, 0
-	case have == 0 && !alone && len(in.cur.b)-in.w >= chunkSize/4:
-		// Requests alias what was taken: go on behind it.
-	case have == 0:
-		in.cur.release()
-		in.cur, in.r, in.w = nil, 0, 0
-	case alone && size <= len(in.cur.b):
-		copy(in.cur.b, in.cur.b[in.r:in.w])
-		in.r, in.w = 0, have
-	default:
-		k := newChunk(c, max(size, chunkSize))
-		copy(k.b, in.cur.b[in.r:in.w])
-		in.cur.release()
-		in.cur, in.r, in.w = k, 0, have
+	if wait {
+		<-c.in.room
 	}
 }
 
@@ -238,9 +84,9 @@ func (c *conn) uncork() {
 // next takes and handles the next frame; false means that there is none yet.
 func (c *conn) next(now int64) (ok bool, err error) {
 	in := &c.in
-	b := in.cur.b[in.r:in.w]
+	b := in.Bytes()
 	if len(b) < wire.HeaderSize {
-		in.want = wire.HeaderSize
+		in.Want(wire.HeaderSize)
 		return false, nil
 	}
 	h, err := wire.ParseHeader(b)
@@ -249,21 +95,19 @@ func (c *conn) next(now int64) (ok bool, err error) {
 	}
 	size := wire.HeaderSize + int(h.Length)
 	if len(b) < size {
-		in.want = size
+		in.Want(size)
 		return false, nil
 	}
-	in.r += size
-	in.want = 0
-	m := received{h: h}
+	m := received{h: h, from: in.Take(size)}
 	body, err := wire.ParsePayload(b[wire.HeaderSize:size], &m.pro)
-	m.body, m.from = body, in.cur
+	m.body = body
 	if err != nil && !errors.Is(err, wire.ErrCorrupt) {
 		return true, c.unsupported(&m, err)
 	}
 	if err == nil && h.Flags&wire.FlagLZ4 != 0 {
 		err = c.unpack(&m)
 		if err == nil {
-			defer m.from.release()
+			defer m.from.Release()
 		}
 	}
 	if err != nil {
@@ -277,7 +121,7 @@ type received struct {
 	h    wire.Header
 	pro  wire.Prologue
 	body []byte
-	from *chunk
+	from *netbuf.Chunk
 }
 
 // unpack decompresses the body into a chunk of its own.
@@ -286,12 +130,12 @@ func (c *conn) unpack(m *received) error {
 	if err != nil {
 		return err
 	}
-	k := newChunk(c, n)
-	if err := wire.Decompress(k.b[:n], m.body); err != nil {
-		k.release()
+	k := netbuf.Get(n, (*holder)(c))
+	if err := wire.Decompress(k.B[:n], m.body); err != nil {
+		k.Release()
 		return err
 	}
-	m.body, m.from = k.b[:n:n], k
+	m.body, m.from = k.B[:n:n], k
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/ilion-db/ilion/internal/invariant"
+	"github.com/ilion-db/ilion/internal/netbuf"
 	"github.com/ilion-db/ilion/wire"
 )
 
@@ -17,7 +18,7 @@ type Handler func(r *Request)
 // answered.
 type Request struct {
 	c        *conn // nil once answered
-	from     *chunk
+	from     *netbuf.Chunk
 	op       wire.Op
 	oneWay   bool
 	stream   uint32
@@ -48,7 +49,7 @@ func (c *conn) serve(m *received, now int64) error {
 	if m.pro.Left != 0 {
 		r.deadline = now + int64(m.pro.Left)*1000
 	}
-	m.from.retain()
+	m.from.Retain()
 	c.inflight.Add(1)
 	c.e.stats.Requests.Add(1)
 	h(r)
@@ -136,9 +137,9 @@ func (r *Request) end(f *frame) {
 	k, weight := r.from, r.weight
 	*r = Request{}
 	requestPool.Put(r)
-	k.release()
+	k.Release()
 	if c.inflight.Add(-weight) == 0 {
-		c.dropParked()
+		c.in.DropParked()
 	}
 }
 
