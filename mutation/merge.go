@@ -26,7 +26,8 @@ type Merge struct {
 	started bool // items are loaded
 
 	part     Partition
-	item     Item
+	item     *Item // the current one: made, or an input's
+	made     Item
 	open     Deletion // in force where the merge stands
 	cover    Deletion // open or the partition's deletion
 	rec      Reconciler
@@ -66,6 +67,7 @@ func (m *Merge) Init(sources []Source, reverse bool) {
 		m.group = append(m.group, int32(i))
 	}
 	m.single, m.part, m.err = nil, Partition{}, nil
+	m.item, m.made = &m.made, Item{}
 	m.equal = m.equal[:0]
 	m.items.index = m.items.index[:0]
 }
@@ -156,7 +158,7 @@ func (m *Merge) Partition() *Partition { return &m.part }
 func (m *Merge) Open() Deletion { return m.open }
 
 // Item implements Source.
-func (m *Merge) Item() *Item { return &m.item }
+func (m *Merge) Item() *Item { return m.item }
 
 // Err implements Source.
 func (m *Merge) Err() error { return m.err }
@@ -172,7 +174,7 @@ func (m *Merge) Close() {
 	m.in = m.in[:0]
 	m.parts.index, m.items.index = m.parts.index[:0], m.items.index[:0]
 	m.group, m.equal = m.group[:0], m.equal[:0]
-	m.single, m.part, m.item = nil, Partition{}, Item{}
+	m.single, m.part, m.item, m.made = nil, Partition{}, &m.made, Item{}
 }
 
 // Seek implements Source.
@@ -274,6 +276,10 @@ func (m *Merge) nextSingle() bool {
 	in := m.single
 	for in.src.Next() {
 		it := in.src.Item()
+		if it.Kind == ItemRow && !m.cover.Set {
+			m.item = it
+			return true
+		}
 		if it.Kind == ItemBoundary {
 			in.open = m.behind(it)
 			if m.boundary(it.Clustering) {
@@ -328,10 +334,11 @@ func (m *Merge) boundary(clustering []byte) bool {
 	if before == m.open {
 		return false
 	}
-	m.item = Item{Kind: ItemBoundary, Clustering: clustering, Before: before, After: m.open}
+	m.made = Item{Kind: ItemBoundary, Clustering: clustering, Before: before, After: m.open}
 	if m.reverse {
-		m.item.Before, m.item.After = m.open, before
+		m.made.Before, m.made.After = m.open, before
 	}
+	m.item = &m.made
 	return true
 }
 
@@ -341,7 +348,8 @@ func (m *Merge) rowAt(clustering []byte) bool {
 	if !ok || row == nil {
 		return false
 	}
-	m.item = Item{Kind: ItemRow, Clustering: clustering, Row: row}
+	m.made = Item{Kind: ItemRow, Clustering: clustering, Row: row}
+	m.item = &m.made
 	return true
 }
 

@@ -104,6 +104,11 @@ func TestInlineRowsAndCheck(t *testing.T) {
 		t.Error(err)
 	}
 	d.run("SELECT * FROM t WHERE k = 1 LIMIT 20")
+	d.reader.Limits = exec.Limits{InlineBytes: 4096} // a row has more than 100
+	if _, err := d.try("SELECT * FROM t WHERE k = 1 LIMIT 40"); !errors.Is(err, mutation.ErrWouldBlock) {
+		t.Error(err)
+	}
+	d.run("SELECT * FROM t WHERE k = 1 LIMIT 20")
 	stop := errors.New("stop")
 	for c := range 100 {
 		d.run(fmt.Sprintf("INSERT INTO t (k, c) VALUES (1, %d)", 1000+c))

@@ -53,9 +53,10 @@ type Limits struct {
 	// deletions' ends, and rows of which a deletion is all there is. 0 is
 	// DefaultTombstones.
 	Tombstones int
-	// InlineRows makes Page answer mutation.ErrWouldBlock after so many stored
-	// rows, for a caller that must not spend more; 0 is no bound.
-	InlineRows int
+	// InlineRows and InlineBytes make Page answer mutation.ErrWouldBlock once it
+	// has met more stored rows, or read more bytes, than so many, for a caller
+	// that must not spend more; 0 is no bound.
+	InlineRows, InlineBytes int
 	// Check is called now and then and ends the page with its error. May be nil.
 	Check func() error
 }
@@ -313,7 +314,7 @@ const boundaryBytes = 16
 // pass judges one stored row.
 func (r *Reader) pass(p *mutation.Partition, it *mutation.Item, cover mutation.Deletion) error {
 	r.rows++
-	if l := r.Limits.InlineRows; l > 0 && r.rows > l {
+	if l := &r.Limits; l.InlineRows > 0 && r.rows > l.InlineRows || l.InlineBytes > 0 && r.scanned > l.InlineBytes {
 		return mutation.ErrWouldBlock
 	}
 	if r.rows%checkEvery == 0 && r.Limits.Check != nil {

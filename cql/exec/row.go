@@ -117,15 +117,43 @@ func (r *row) clear() {
 // load takes a row and tells whether it is live.
 func (r *row) load(clustering, data []byte, cover mutation.Deletion) (live bool, err error) {
 	r.clear()
-	dead := r.dead
-	live, err = r.decode(data, cover)
-	if !live && r.dead == dead {
-		r.dead++ // the row's own deletion, or a marker that has expired
+	if live = !cover.Set && r.sel.Plain != nil && r.loadPlain(data); !live {
+		dead := r.dead
+		live, err = r.decode(data, cover)
+		if !live && r.dead == dead {
+			r.dead++ // the row's own deletion, or a marker that has expired
+		}
 	}
 	if err != nil || !live || r.lastKey < 0 {
 		return live, err
 	}
 	return live, r.clustering(clustering)
+}
+
+// loadPlain is decode of a row that only says what lives, whatever the time,
+// for a statement that asks for values alone. False means that it is not such a
+// row, or damaged: decode has to judge it.
+func (r *row) loadPlain(data []byte) bool {
+	rr := &r.reader
+	if rr.Init(data) != nil || !rr.Plain() {
+		return false
+	}
+	slotOf := r.sel.SlotOf
+	for rr.NextCell() {
+		c := &rr.Cell
+		if c.Flags&(mutation.CellPath|mutation.CellTombstone|mutation.CellExpiring) != 0 {
+			r.clear()
+			return false
+		}
+		if int(c.Column) < len(slotOf) && slotOf[c.Column] >= 0 {
+			r.slots[slotOf[c.Column]].value = c.Value
+		}
+	}
+	if rr.Err() != nil {
+		r.clear()
+		return false
+	}
+	return true
 }
 
 // clustering decodes the components that are read. Those whose original bytes

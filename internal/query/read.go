@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	// inlineRows is how many stored rows a read on a connection's reader may
-	// pass.
-	inlineRows = 32
+	// inlineRows and inlineBytes are how much of what is stored a read on a
+	// connection's reader may pass: some 20 us, less than a worker would cost.
+	inlineRows  = 128
+	inlineBytes = 64 << 10
 	// skipAfter is how many executions of a statement go to a worker at once
 	// after one that read more.
 	skipAfter = 64
@@ -62,7 +63,7 @@ func (p *Processor) tryRead(r *session.Request, c *call, st *statement, s *plan.
 			return p.readFailed(r, st, q, err)
 		}
 	}
-	rd.Limits = exec.Limits{InlineRows: inlineRows, MaxBytes: p.cfg.MaxResult}
+	rd.Limits = exec.Limits{InlineRows: inlineRows, InlineBytes: inlineBytes, MaxBytes: p.cfg.MaxResult}
 	body, res, err := rd.Page(q, src, r.RowBuffer())
 	if src != nil {
 		src.Close()
