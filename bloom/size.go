@@ -1,6 +1,9 @@
 package bloom
 
-import "math"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // Bounds of the rate of false positives that can be asked for.
 const (
@@ -26,9 +29,29 @@ func Size(layout Layout, n int, fp float64) (k int, m uint64) {
 	return k, lines * lineBits
 }
 
-// blockedBits finds the bits for a key with which lines, unevenly filled as
+// found is what blockedBits has found for a rate.
+type found struct {
+	fp, perKey float64
+	k          int
+}
+
+// newest is what was found last: finding costs more than building a small
+// filter, and mostly all filters have the same rate.
+var newest atomic.Pointer[found]
+
+// blockedBits returns the bits for a key with which lines, unevenly filled as
 // they are, keep to fp; it starts at what the standard layout needs.
 func blockedBits(perKey, fp float64) (float64, int) {
+	f := newest.Load()
+	if f == nil || f.fp != fp {
+		f = &found{fp: fp}
+		f.perKey, f.k = findBlockedBits(perKey, fp)
+		newest.Store(f)
+	}
+	return f.perKey, f.k
+}
+
+func findBlockedBits(perKey, fp float64) (float64, int) {
 	for ; ; perKey += 0.25 {
 		best, bestK := 1.0, 1
 		for k := 1; k <= min(int(perKey), 14); k++ {
