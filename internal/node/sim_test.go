@@ -96,6 +96,7 @@ func simulate(t *testing.T, seed uint64, byHints bool) {
 		s.nodes[i].turn = make(chan struct{}, 1)
 		s.nodes[i].turn <- struct{}{}
 	}
+	begun := s.w.Clock.Mono()
 	// What ends a test ends its goroutine, which the bubble does not survive:
 	// errors are returned up to here, and all nodes are stopped first.
 	err := s.run(seed)
@@ -106,6 +107,7 @@ func simulate(t *testing.T, seed uint64, byHints bool) {
 		s.nodes[i].close()
 	}
 	time.Sleep(lastPings)
+	t.Logf("%v virtual in all", s.w.Clock.Mono()-begun)
 	if err != nil {
 		t.Error(err)
 	}

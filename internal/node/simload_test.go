@@ -22,7 +22,7 @@ const (
 	simRows       = 6
 	// simPace is the mean time between the starts of two operations, whatever
 	// became of those before.
-	simPace = 8 * time.Millisecond
+	simPace = 9 * time.Millisecond
 	// simPatience is how long a client waits for a node.
 	simPatience = 20 * time.Second
 )
@@ -62,6 +62,7 @@ type simLoad struct {
 	s    *simulation
 	stop chan struct{}
 	wg   sync.WaitGroup
+	work chan *rand.Source // to clients that have nothing to do
 
 	operations atomic.Int64
 }
@@ -69,7 +70,7 @@ type simLoad struct {
 // startClients begins operations that do not wait for each other; what each of
 // them does follows from the seed and its number.
 func (s *simulation) startClients(seed uint64) *simLoad {
-	l := &simLoad{s: s, stop: make(chan struct{})}
+	l := &simLoad{s: s, stop: make(chan struct{}), work: make(chan *rand.Source)}
 	l.wg.Go(func() {
 		pace := rand.NewSeeded(seed<<32 | 1)
 		for {
@@ -82,14 +83,28 @@ func (s *simulation) startClients(seed uint64) *simLoad {
 				continue
 			}
 			r := rand.NewSeeded(seed<<32 + uint64(l.operations.Add(1))<<1)
-			l.wg.Go(func() {
-				if err := s.operate(r); err != nil {
-					s.found.note(err)
-				}
-			})
+			select {
+			case l.work <- r:
+			default:
+				l.wg.Go(func() { l.client(r) })
+			}
 		}
 	})
 	return l
+}
+
+// client operates once, and again whenever there is more to do.
+func (l *simLoad) client(r *rand.Source) {
+	for {
+		if err := l.s.operate(r); err != nil {
+			l.s.found.note(err)
+		}
+		select {
+		case r = <-l.work:
+		case <-l.stop:
+			return
+		}
+	}
 }
 
 // end stops the clients and gives the totals.
@@ -128,7 +143,7 @@ func (s *simulation) operate(r *rand.Source) error {
 		return s.write(t, i, p, row, writeTTL)
 	case n < 50:
 		return s.write(t, i, p, row, writeRow)
-	case n < 65:
+	case n < 68:
 		return s.readPartition(t, i, p)
 	case n < 70:
 		return s.scan(t, i, ring.Quorum, int32(1+r.Uint64N(30)))

@@ -118,7 +118,7 @@ func (s *simulation) nemeses() nemeses {
 		machines = append(machines, s.w.DiskActions(all, "*")...)
 		machines = append(machines, s.bitFlips(rotten))
 	}
-	gap, hold := [2]time.Duration{200 * time.Millisecond, 1800 * time.Millisecond}, [2]time.Duration{300 * time.Millisecond, 8 * time.Second}
+	gap, hold := [2]time.Duration{100 * time.Millisecond, time.Second}, [2]time.Duration{200 * time.Millisecond, 6 * time.Second}
 	return nemeses{s.w.NewNemesis(gap, hold, s.w.NetworkActions(all)...), s.w.NewNemesis(gap, hold, machines...)}
 }
 

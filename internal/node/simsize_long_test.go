@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	simDefaultRuns = 20
+	simDefaultRuns = 4
 	simDefaultTime = 10 * time.Minute
 	simEveryKind   = true
 )

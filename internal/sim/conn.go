@@ -6,23 +6,23 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync"
+	"slices"
 	"syscall"
 	"time"
 )
 
 // conn is one end of a connection. All but what is set by connect is protected
-// by Network.mu.
+// by Network.mu. At most one goroutine reads from it at a time, and one writes.
 type conn struct {
 	n             *Network
 	own, peer     *Stack
 	local, remote netip.AddrPort
 	far           *conn
 	rand          *rand.Rand
-	cond          *sync.Cond // of Network.mu
+	// Each of capacity 1: the one who reads, or writes, looks again.
+	readable, writable chan struct{}
 
-	in      []segment // on the way here, or arrived and not read
-	queued  int       // bytes in it
+	in      queue     // on the way here, or arrived and not read
 	last    time.Time // when the newest of in arrives
 	held    time.Time // zero, or since when the way here is blocked
 	resetAt time.Time // zero, or when the peer's reset arrives
@@ -36,9 +36,55 @@ type conn struct {
 
 // segment is bytes that travel together, or the end of them.
 type segment struct {
-	at    time.Time // of arrival
-	bytes []byte
-	fin   bool
+	at  time.Time // of arrival
+	n   int       // bytes of them
+	fin bool
+}
+
+// queue is segments and their bytes, first in first out, in memory that is used
+// again.
+type queue struct {
+	segments []segment
+	bytes    []byte
+	// What was taken out lies before these.
+	first, read int
+}
+
+func (q *queue) empty() bool { return q.first == len(q.segments) }
+
+func (q *queue) head() *segment { return &q.segments[q.first] }
+
+// len is how many bytes are in it.
+func (q *queue) len() int { return len(q.bytes) - q.read }
+
+func (q *queue) clear() {
+	q.segments, q.bytes, q.first, q.read = q.segments[:0], q.bytes[:0], 0, 0
+}
+
+func (q *queue) push(s segment, p []byte) {
+	if q.first > len(q.segments)/2 && len(q.segments) == cap(q.segments) {
+		q.segments = slices.Delete(q.segments, 0, q.first)
+		q.first = 0
+	}
+	if q.read > len(q.bytes)/2 && len(q.bytes)+len(p) > cap(q.bytes) {
+		q.bytes = slices.Delete(q.bytes, 0, q.read)
+		q.read = 0
+	}
+	q.segments, q.bytes = append(q.segments, s), append(q.bytes, p...)
+}
+
+// take copies out of the first segment, which is gone when nothing of it is left.
+func (q *queue) take(p []byte) int {
+	s := q.head()
+	n := copy(p, q.bytes[q.read:q.read+s.n])
+	q.read += n
+	if s.n -= n; s.n == 0 {
+		q.first++
+	}
+	if q.empty() {
+		q.clear()
+	}
+	return n
 }
 
 var _ net.Conn = (*conn)(nil)
@@ -51,9 +97,23 @@ func (c *conn) fail(err error) {
 			c.n.counts.Resets++
 		}
 	}
-	c.in, c.queued = nil, 0
-	c.cond.Broadcast()
-	c.far.cond.Broadcast()
+	c.in.clear()
+	c.wake()
+	signal(c.far.writable)
+}
+
+// wake has who waits here look again.
+func (c *conn) wake() {
+	signal(c.readable)
+	signal(c.writable)
+}
+
+// signal makes sure that who waits for c, or will, goes on.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
 }
 
 // sendReset tells the other side that this one has gone, unless the way is
@@ -63,7 +123,7 @@ func (c *conn) sendReset() {
 		return
 	}
 	c.far.resetAt, _ = c.n.arrival(c.own.machine, c.peer.machine, 0, c.rand)
-	c.far.cond.Broadcast()
+	c.far.wake()
 }
 
 // hold notes that the way here is blocked and tells how many segments that
@@ -72,7 +132,7 @@ func (c *conn) hold(now time.Time) (caught int64) {
 	if c.held.IsZero() {
 		c.held = now
 	}
-	for _, s := range c.in {
+	for _, s := range c.in.segments[c.in.first:] {
 		if s.at.After(now) {
 			caught++
 		}
@@ -84,8 +144,8 @@ func (c *conn) hold(now time.Time) (caught int64) {
 func (c *conn) resume(now time.Time) {
 	at, _ := c.n.arrival(c.peer.machine, c.own.machine, 0, c.rand)
 	at = at.Add(time.Duration(c.rand.Int64N(int64(retransmit))))
-	for i := range c.in {
-		if s := &c.in[i]; s.at.After(c.held) && s.at.Before(at) {
+	for i := c.in.first; i < len(c.in.segments); i++ {
+		if s := &c.in.segments[i]; s.at.After(c.held) && s.at.Before(at) {
 			s.at = at
 		}
 	}
@@ -98,10 +158,10 @@ func (c *conn) resume(now time.Time) {
 // arrived tells whether something can be read, and if not when it can; zero if
 // nobody knows. mu is held.
 func (c *conn) arrived(now time.Time) (bool, time.Time) {
-	if len(c.in) == 0 {
+	if c.in.empty() {
 		return false, time.Time{}
 	}
-	at := c.in[0].at
+	at := c.in.head().at
 	if !c.held.IsZero() && at.After(c.held) {
 		return false, time.Time{}
 	}
@@ -128,27 +188,25 @@ func (c *conn) resets() time.Time {
 	return c.resetAt
 }
 
-// wait releases mu until something may have changed, or one of the times has
-// come. mu is held.
-func (c *conn) wait(times ...time.Time) {
+// wait releases mu until it is signalled that something may have changed, or one
+// of the times has come. mu is held.
+func (c *conn) wait(changed chan struct{}, now time.Time, times ...time.Time) {
 	var first time.Time
 	for _, t := range times {
 		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
 			first = t
 		}
 	}
+	var due <-chan time.Time
 	if !first.IsZero() {
-		d := max(first.Sub(c.n.clock.Now()), 1)
-		timer := c.n.clock.AfterFunc(d, c.tick)
-		defer timer.Stop()
+		due = c.n.clock.After(max(first.Sub(now), 1))
 	}
-	c.cond.Wait()
-}
-
-func (c *conn) tick() {
+	c.n.mu.Unlock()
+	select {
+	case <-changed:
+	case <-due:
+	}
 	c.n.mu.Lock()
-	defer c.n.mu.Unlock()
-	c.cond.Broadcast()
 }
 
 // Read implements net.Conn.
@@ -167,28 +225,22 @@ func (c *conn) Read(p []byte) (int, error) {
 		if ok {
 			return c.take(p, now)
 		}
-		c.wait(at, c.readBy, c.resets())
+		c.wait(c.readable, now, at, c.readBy, c.resets())
 	}
 }
 
 // take reads what has arrived. mu is held.
 func (c *conn) take(p []byte, now time.Time) (n int, err error) {
-	if c.in[0].fin {
+	if c.in.head().fin {
 		return 0, io.EOF
 	}
-	for n < len(p) && len(c.in) > 0 && !c.in[0].fin {
+	for n < len(p) && !c.in.empty() && !c.in.head().fin {
 		if ok, _ := c.arrived(now); !ok {
 			break
 		}
-		s := &c.in[0]
-		k := copy(p[n:], s.bytes)
-		n += k
-		c.queued -= k
-		if s.bytes = s.bytes[k:]; len(s.bytes) == 0 {
-			c.in = c.in[1:]
-		}
+		n += c.in.take(p[n:])
 	}
-	c.far.cond.Broadcast()
+	signal(c.far.writable)
 	return n, nil
 }
 
@@ -208,9 +260,9 @@ func (c *conn) Write(p []byte) (n int, err error) {
 			// Whoever is there now does not know the connection.
 			c.far.sendReset()
 		}
-		room := window - c.far.queued
+		room := window - c.far.in.len()
 		if room <= 0 && c.far.err == nil {
-			c.wait(c.writeBy, c.resets())
+			c.wait(c.writable, now, c.writeBy, c.resets())
 			continue
 		}
 		if room <= 0 {
@@ -231,20 +283,20 @@ func (c *conn) send(p []byte) int {
 	c.n.counts.Segments++
 	c.n.counts.Bytes += uint64(len(p))
 	if len(p) > 0 {
-		c.far.put(segment{at: at, bytes: append([]byte(nil), p...)})
+		c.far.put(segment{at: at, n: len(p)}, p)
 	}
 	if reset {
 		c.fail(syscall.ECONNRESET)
 		if c.far.resetAt.IsZero() {
 			c.far.resetAt = c.far.last.Add(1) // so that the part can be read
-			c.far.cond.Broadcast()
+			c.far.wake()
 		}
 	}
 	return len(p)
 }
 
 // put adds what is on its way here, never overtaking. mu is held.
-func (c *conn) put(s segment) {
+func (c *conn) put(s segment, p []byte) {
 	if c.err != nil || c.closed || c.severed {
 		return
 	}
@@ -252,12 +304,11 @@ func (c *conn) put(s segment) {
 		s.at = c.last
 	}
 	c.last = s.at
-	c.in = append(c.in, s)
-	c.queued += len(s.bytes)
+	c.in.push(s, p)
 	if c.held.IsZero() && c.n.condition(c.peer.machine, c.own.machine).blocked {
 		c.held = c.n.clock.Now()
 	}
-	c.cond.Broadcast()
+	signal(c.readable)
 }
 
 // Close implements net.Conn. What was written still arrives.
@@ -269,15 +320,15 @@ func (c *conn) Close() error {
 	}
 	if c.err == nil {
 		at, _ := c.n.arrival(c.own.machine, c.peer.machine, 0, c.rand)
-		if len(c.in) > 0 && !c.in[0].fin {
+		if !c.in.empty() && !c.in.head().fin {
 			c.sendReset() // with input unread, as TCP does
 		}
-		c.far.put(segment{at: at, fin: true})
+		c.far.put(segment{at: at, fin: true}, nil)
 	}
 	c.closed = true
-	c.in, c.queued = nil, 0
-	c.cond.Broadcast()
-	c.far.cond.Broadcast()
+	c.in.clear()
+	c.wake()
+	signal(c.far.writable)
 	c.n.forget()
 	return nil
 }
@@ -314,7 +365,7 @@ func (c *conn) setDeadline(t time.Time, fields ...*time.Time) {
 	for _, f := range fields {
 		*f = t
 	}
-	c.cond.Broadcast()
+	c.wake()
 }
 
 func (c *conn) opError(op string, err error) error {

@@ -16,7 +16,7 @@ import (
 // the end of a connection.
 //
 // Thread safety: mu protects everything in the network, its stacks and its
-// connections; it is held for no wait but that of a sync.Cond.
+// connections; it is held for no wait.
 type Network struct {
 	clock clock.Clock
 	seed  uint64
@@ -118,7 +118,6 @@ type condition struct {
 	rate    int64 // bytes a second, 0: no limit
 	loss    int   // percent of segments
 	reset   int   // percent of segments that end their connection
-	causes  []*Fault
 }
 
 func (n *Network) condition(from, to int) (c condition) {
@@ -126,7 +125,6 @@ func (n *Network) condition(from, to int) (c condition) {
 		if f.hits == nil || !f.hits(from, to) {
 			continue
 		}
-		c.causes = append(c.causes, f)
 		c.blocked = c.blocked || f.blocks
 		c.extra += f.extra
 		if f.rate > 0 && (c.rate == 0 || f.rate < c.rate) {
@@ -138,14 +136,22 @@ func (n *Network) condition(from, to int) (c condition) {
 	return c
 }
 
+// met counts that something on a link met the faults that are about it. mu is
+// held.
+func (n *Network) met(from, to int) {
+	for _, f := range n.faults {
+		if f.hits != nil && f.hits(from, to) {
+			f.effects++
+		}
+	}
+}
+
 // blocked tells whether nothing gets from one machine to another, and counts
 // the effect. mu is held.
 func (n *Network) blocked(from, to int) bool {
 	c := n.condition(from, to)
 	if c.blocked {
-		for _, f := range c.causes {
-			f.effects++
-		}
+		n.met(from, to)
 	}
 	return c.blocked
 }
@@ -176,9 +182,7 @@ func (n *Network) arrival(from, to, bytes int, r *rand.Rand) (at time.Time, rese
 	}
 	reset = c.reset > 0 && r.IntN(100) < c.reset
 	if affected || reset {
-		for _, f := range c.causes {
-			f.effects++
-		}
+		n.met(from, to)
 	}
 	return at, reset
 }
@@ -234,7 +238,7 @@ func (n *Network) missedBy(machine int) int64 {
 // wakeAll has every connection look again. mu is held.
 func (n *Network) wakeAll() {
 	for _, c := range n.conns {
-		c.cond.Broadcast()
+		c.wake()
 	}
 }
 

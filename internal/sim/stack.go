@@ -123,7 +123,9 @@ func (s *Stack) connect(number uint64, at netip.AddrPort, to int) (_ net.Conn, a
 	near := &conn{n: n, own: s, peer: peer, local: from, remote: at, rand: n.random(number, 0)}
 	far := &conn{n: n, own: peer, peer: s, local: at, remote: from, rand: n.random(number, 1)}
 	near.far, far.far = far, near
-	near.cond, far.cond = sync.NewCond(&n.mu), sync.NewCond(&n.mu)
+	for _, c := range []*conn{near, far} {
+		c.readable, c.writable = make(chan struct{}, 1), make(chan struct{}, 1)
+	}
 	select {
 	case l.queue <- far:
 	default:

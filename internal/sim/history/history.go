@@ -299,7 +299,7 @@ func (q *Query) row(row string, value int64, found, live bool) error {
 	if reasons == 0 {
 		return q.violation(&v, row, value, found, p)
 	}
-	if live && reasons == 1 && matched != nil && q.h.o.Monotonic && matched.seen == 0 {
+	if live && found && reasons == 1 && q.h.o.Monotonic && matched.seen == 0 {
 		q.h.seq++
 		matched.seen = q.h.seq
 	}
