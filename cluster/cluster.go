@@ -46,6 +46,15 @@ type Cluster interface {
 	// TryRead answers a read of partitions from memory alone, or
 	// mutation.ErrWouldBlock. The source must be closed by the caller.
 	TryRead(cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (mutation.Source, error)
+	// TryWriteEach starts writes of one partition each that know nothing of each
+	// other and are done at once, so that Done is told of all. It answers
+	// mutation.ErrWouldBlock, having done nothing, where TryWrite has to judge them
+	// one by one: where somebody else has to be asked or one may fail, for one.
+	// Otherwise it is as TryWrite.
+	TryWriteEach(w *Write) error
+	// TryRows tells what is stored of single rows of a table, as far as this node
+	// has it in memory and alone is enough. TryRead finds out about the others.
+	TryRows(table schema.TableID, keys []mutation.RowKey, level ring.ConsistencyLevel, to mutation.RowReceiver)
 	// StartRead starts a read of one partition that has to ask other nodes,
 	// without waiting for them. cmd must stay unchanged until the source is
 	// closed. It answers mutation.ErrWouldBlock, having done nothing, for every
@@ -74,6 +83,8 @@ type Replica interface {
 	TryApply(records []mutation.Record, atomic bool, done Completer) error
 	Apply(ctx context.Context, records []mutation.Record, atomic bool, done Completer) error
 	TryRead(cmd *mutation.ReadCommand) (mutation.Source, error)
+	// TryRows is as Cluster.TryRows.
+	TryRows(table schema.TableID, keys []mutation.RowKey, to mutation.RowReceiver)
 	Read(ctx context.Context, cmd *mutation.ReadCommand) (mutation.Source, error)
 	// Truncate drops everything of the table written at or below the
 	// timestamp; replayed and late records at or below it are dropped too.

@@ -45,10 +45,11 @@ type Engine struct {
 	schemaMu chan struct{} // one slot: one ApplySchema or Close at a time
 	schema   atomic.Pointer[schema.Snapshot]
 
-	level    atomic.Uint32 // that files are written in
-	nextFile atomic.Uint64
-	readers  sync.Pool // *reader
-	awaits   sync.Pool // await; the engine's own, since under virtual time a channel must not leave its bubble
+	level      atomic.Uint32 // that files are written in
+	nextFile   atomic.Uint64
+	readers    sync.Pool // *reader
+	rowReaders sync.Pool // *rowReader
+	awaits     sync.Pool // await; the engine's own, since under virtual time a channel must not leave its bubble
 
 	failure    atomic.Pointer[error]
 	failed     chan struct{}

@@ -11,6 +11,20 @@ type Key struct {
 	Key   []byte
 }
 
+// RowKey names a row.
+type RowKey struct {
+	Key
+	Clustering []byte
+}
+
+// RowReceiver is told what is stored of rows.
+type RowReceiver interface {
+	// Row tells what is stored of the i-th row that was asked for, nil for nothing.
+	// It is whole: no deletion concerns it but those in it. It is valid until Row
+	// returns, which must not block.
+	Row(i int, row []byte)
+}
+
 // ReadCommand says what to read of one table. It is what a coordinator sends
 // to replicas. It is immutable while a read runs.
 type ReadCommand struct {

@@ -232,19 +232,25 @@ type Builder struct {
 	entries    int
 }
 
-// Begin starts a record in dst[:0], which the builder owns until Finish.
-func (b *Builder) Begin(dst []byte, h Header) {
-	dst = append(dst[:0], Version, 0, h.Optional, uint8(h.Origin))
+// append appends the header and what comes before the entries.
+func (h *Header) append(dst []byte) []byte {
+	dst = append(dst, Version, 0, h.Optional, uint8(h.Origin))
 	dst = append(dst, h.Table[:]...)
 	dst = binary.LittleEndian.AppendUint64(dst, h.Epoch)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(h.Timestamp))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(h.Token))
 	dst = binary.LittleEndian.AppendUint16(dst, uint16(len(h.Key)))
-	b.buf = append(dst, h.Key...)
+	dst = append(dst, h.Key...)
 	if h.Coordinator != [16]byte{} {
-		b.buf = append(b.buf, uint8(fieldCoordinator), uint8(len(h.Coordinator)))
-		b.buf = append(b.buf, h.Coordinator[:]...)
+		dst = append(dst, uint8(fieldCoordinator), uint8(len(h.Coordinator)))
+		dst = append(dst, h.Coordinator[:]...)
 	}
+	return dst
+}
+
+// Begin starts a record in dst[:0], which the builder owns until Finish.
+func (b *Builder) Begin(dst []byte, h Header) {
+	b.buf = h.append(dst[:0])
 	b.entries = 0
 }
 

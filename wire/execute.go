@@ -154,15 +154,22 @@ func AppendStatements(dst []byte, refs []StatementRef) []byte {
 // Executions walks over the body of OpExecute. Not safe for concurrent use.
 type Executions struct {
 	Statements []StatementRef
+	body       []byte
 	r          encoding.Reader
 }
 
 // Init begins a walk over b, which everything aliases that Next returns.
 func (x *Executions) Init(b []byte) error {
-	x.r = encoding.NewReader(b)
+	x.body, x.r = b, encoding.NewReader(b)
 	x.Statements = readRefs(&x.r, x.Statements[:0])
 	return x.Err()
 }
+
+// Left is how many bytes are left to walk over.
+func (x *Executions) Left() int { return x.r.Len() }
+
+// Again goes back to the execution at which Left was as told.
+func (x *Executions) Again(left int) { x.r = encoding.NewReader(x.body[len(x.body)-left:]) }
 
 // Next decodes the next execution into e, whose slice of values it reuses.
 // False is the end, or an error.

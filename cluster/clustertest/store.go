@@ -107,6 +107,10 @@ func (s *Store) Applied() int {
 	return s.applied
 }
 
+// TryRows implements cluster.Replica: it tells nothing, as a store does that has
+// nothing in memory.
+func (s *Store) TryRows(schema.TableID, []mutation.RowKey, mutation.RowReceiver) {}
+
 // TryRead implements cluster.Replica. As a store on disk would, it leaves
 // ranges to Read.
 func (s *Store) TryRead(cmd *mutation.ReadCommand) (mutation.Source, error) {

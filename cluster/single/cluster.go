@@ -112,6 +112,21 @@ func (c *Cluster) TryRead(cmd *mutation.ReadCommand, level ring.ConsistencyLevel
 	return c.replica.TryRead(cmd)
 }
 
+// TryWriteEach implements cluster.Cluster.
+func (c *Cluster) TryWriteEach(w *cluster.Write) error {
+	if checkWrite(w.Consistency) != nil {
+		return mutation.ErrWouldBlock
+	}
+	return c.replica.TryApply(w.Records, false, w.Done)
+}
+
+// TryRows implements cluster.Cluster.
+func (c *Cluster) TryRows(table schema.TableID, keys []mutation.RowKey, level ring.ConsistencyLevel, to mutation.RowReceiver) {
+	if checkRead(level) == nil {
+		c.replica.TryRows(table, keys, to)
+	}
+}
+
 // StartRead implements cluster.Cluster: there is no other node to ask.
 func (c *Cluster) StartRead(*mutation.ReadCommand, ring.ConsistencyLevel, int64, cluster.ReadCompleter) error {
 	return mutation.ErrWouldBlock

@@ -32,6 +32,7 @@ type Modification struct {
 	ttl        *term
 	timestamp  *term
 	needsRead  bool
+	direct     *directWrite // or nil
 }
 
 // NeedsRead tells whether Bind has to be given rows that were read before: an
@@ -316,6 +317,7 @@ func (c *compiler) finish(m *Modification, u *cql.Using) (err error) {
 	byID := func(a, b op) int { return int(a.col.ID) - int(b.col.ID) }
 	slices.SortStableFunc(m.static, byID)
 	slices.SortStableFunc(m.row, byID)
+	m.findDirect()
 	return nil
 }
 

@@ -58,6 +58,7 @@ type Select struct {
 	readStatic bool
 
 	limit, perPartition *term
+	direct              *directKey // or nil
 }
 
 func (c *compiler) selectPlan(s *cql.Select) (*Select, error) {
@@ -105,6 +106,7 @@ func (c *compiler) selectPlan(s *cql.Select) (*Select, error) {
 	out.readStatic = len(c.table.Static) > 0
 	out.StaticRows = len(rs.clustering) == 0
 	out.Fingerprint = fingerprint(c.table, s)
+	out.findDirect()
 	return out, nil
 }
 

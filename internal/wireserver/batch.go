@@ -47,6 +47,7 @@ type batch struct {
 	group              *execution
 	groupTail          *execution
 	slow               bool
+	direct             direct
 
 	mu      sync.Mutex // protects what follows
 	out     []byte
@@ -94,30 +95,27 @@ func (s *Server) execute(r *rpc.Request) {
 	for i := range b.walk.Statements {
 		b.prepared = append(b.prepared, s.handler.Lookup(b.walk.Statements[i].ID))
 	}
+	b.direct.begin()
 	count, counted := 0, 0
-	for {
-		e := b.begin(native.OpExecute, uint32(count))
-		e.Execute.Params.Reset()
-		b.decoded.Values = e.Execute.Params.Values
-		if !b.walk.Next(&b.decoded) {
-			e.recycle()
-			break
-		}
+	for left := b.walk.Left(); b.walk.Next(&b.decoded); left = b.walk.Left() {
 		if count == counted {
 			if !b.count(counted, weighEvery) {
-				e.recycle()
 				b.refusal = &tooMany
 				break
 			}
 			counted += weighEvery
 		}
+		index := uint32(count)
 		count++
-		b.take(e)
+		if aside := b.overTurn(index) && b.s.workers.free(); aside || !b.direct.add(b, index, left) {
+			b.take(index, aside)
+		}
 	}
-	b.flushGroup()
 	if err := b.walk.Err(); err != nil {
 		b.refusal = wire.Errorf(wire.CodeInvalid, "%v", err)
 	}
+	b.flushGroup()
+	b.direct.run(b)
 	s.inFlight.Add(int64(count - counted))
 	s.stats.executions.Add(uint64(count))
 	b.started(count)
@@ -139,9 +137,12 @@ func (b *batch) count(have, n int) bool {
 	return true
 }
 
-// take executes a decoded execution here, or puts it aside for others.
-func (b *batch) take(e *execution) {
-	e.Execute.Params.Values = b.decoded.Values
+// take makes a request of the decoded execution and executes it here, or puts it
+// aside for others.
+func (b *batch) take(index uint32, aside bool) {
+	e := b.begin(native.OpExecute, index)
+	e.Execute.Params.Reset()
+	e.Execute.Params.Values = append(e.Execute.Params.Values, b.decoded.Values...)
 	e.setOptions(&e.Execute.Params, &b.decoded.Options)
 	ref := &b.walk.Statements[b.decoded.Statement]
 	e.Execute.ID, e.known = ref.ID, ref.Result
@@ -153,7 +154,7 @@ func (b *batch) take(e *execution) {
 	switch {
 	case err != nil:
 		e.fail(err)
-	case b.overTurn(e.index) && b.s.workers.free():
+	case aside:
 		b.putAside(e)
 	case e.try():
 		e.toWorker()
@@ -279,7 +280,12 @@ func (b *batch) answer(e *execution) {
 	b.mu.Lock()
 	b.appendAnswer(e, &o, failure)
 	e.recycle()
-	b.answered()
+	b.answered(1)
+}
+
+// tooLarge refuses an answer of size bytes.
+func tooLarge(size int) *native.Error {
+	return native.Invalid("A page of %d bytes does not fit into a frame of %d: ask for fewer rows at a time", size, maxAnswer)
 }
 
 // answerAlone sends a large answer without copying it first.
@@ -288,7 +294,7 @@ func (b *batch) answerAlone(e *execution, o *session.Outcome) {
 	head := b.headOf(e, o)
 	size := len(head) + len(o.Body)
 	if size > maxAnswer {
-		b.appendAnswer(e, o, wireError(native.Invalid("A page of %d bytes does not fit into a frame of %d: ask for fewer rows at a time", size, maxAnswer)))
+		b.appendAnswer(e, o, wireError(tooLarge(size)))
 	} else {
 		first := wire.AppendAnswer(make([]byte, 0, 24+len(head)), e.index, wire.AnswerRows, size)
 		first = append(first, head...)
@@ -297,12 +303,12 @@ func (b *batch) answerAlone(e *execution, o *session.Outcome) {
 		b.mu.Lock()
 	}
 	e.recycle()
-	b.answered()
+	b.answered(1)
 }
 
-// answered counts an answer. It is called with mu held, and releases it. The
+// answered counts answers. It is called with mu held, and releases it. The
 // batch may be gone afterwards.
-func (b *batch) answered() {
+func (b *batch) answered(n int) {
 	var full []byte
 	if len(b.out) >= partSize {
 		// Nobody can send the last frame before this one is counted.
@@ -314,7 +320,7 @@ func (b *batch) answered() {
 		b.mu.Lock()
 		b.spare = full[:0]
 	}
-	b.left--
+	b.left -= n
 	begin, last := !b.sending, b.left == 0
 	if begin {
 		b.sending = true

@@ -40,7 +40,14 @@ func New(cfg Config, h session.Handler) (*Server, error) {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.workers = newPool(s)
 	s.sender.init()
-	s.batches.New = func() any { return &batch{s: s} }
+	grouper, _ := h.(session.Grouper)
+	s.batches.New = func() any {
+		b := &batch{s: s}
+		if b.direct.b = b; grouper != nil {
+			b.direct.group = grouper.NewGroup()
+		}
+		return b
+	}
 	s.executions.New = func() any { return new(execution) }
 	if cfg.Metrics != nil {
 		s.register(cfg.Metrics)
