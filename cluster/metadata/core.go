@@ -9,6 +9,7 @@ import (
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 
+	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/internal/invariant"
 )
@@ -201,28 +202,58 @@ func (c *core) guard(f func() error) (err error) {
 // run is the goroutine of the core, until the log closes or fails.
 func (c *core) run() {
 	defer c.dismiss()
-	var ticks <-chan time.Time // of voters only: the others have nothing to do but what comes
+	var pace pace
+	defer pace.stop()
 	if s := c.l.state.Load(); c.node == nil && s.votes(c.l.opts.HostID) {
 		c.check(c.begin(s, nil, nil))
 	}
 	c.check(c.alone())
 	for {
 		c.check(c.settle())
-		if ticks == nil && c.node != nil {
-			ticker := c.l.clock.NewTicker(tickEvery)
-			defer ticker.Stop()
-			ticks = ticker.C()
-		}
+		pace.set(c.l.clock, c.needsTicks())
 		select {
 		case <-c.l.closing:
 			return
-		case <-ticks:
+		case <-pace.ticks:
 			c.check(c.tick())
 		case e := <-c.l.events:
 			c.check(c.handle(&e))
 			c.drain()
 		}
 	}
+}
+
+// needsTicks tells whether time is of any meaning: to voters, unless nobody else
+// is there. The others have nothing to do but what comes.
+func (c *core) needsTicks() bool {
+	if c.node == nil || c.failed {
+		return false
+	}
+	s := c.l.state.Load()
+	return !c.leads || len(s.Members) > 1 || len(s.Voters) > 1 || len(s.outgoing) > 0
+}
+
+// pace is a ticker while one is needed.
+type pace struct {
+	ticker clock.Ticker
+	ticks  <-chan time.Time // nil without
+}
+
+func (p *pace) set(c clock.Clock, needed bool) {
+	switch {
+	case needed && p.ticker == nil:
+		p.ticker = c.NewTicker(tickEvery)
+		p.ticks = p.ticker.C()
+	case !needed:
+		p.stop()
+	}
+}
+
+func (p *pace) stop() {
+	if p.ticker != nil {
+		p.ticker.Stop()
+	}
+	p.ticker, p.ticks = nil, nil
 }
 
 // drain handles what else has come, so that one write serves all of it.

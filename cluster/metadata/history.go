@@ -78,6 +78,7 @@ func (h *history) commit(old *State, e *entry, buf []byte) (*State, outcome, err
 	}
 	invariant.Check(next.at == position{e.index, e.hash} && next.at.index == old.at.index+1 && next.Schema.Epoch >= old.Schema.Epoch,
 		"metadata: entry %d with epoch %x follows %d with %x", next.at.index, next.Schema.Epoch, old.at.index, old.Schema.Epoch)
+	next.check(old)
 	whole := buf
 	end := int(h.size) + len(buf)
 	buf = append(slices.Clip(buf), make([]byte, markOffset(end)-end)...)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
@@ -94,6 +95,31 @@ func (s *State) next() *State {
 }
 
 func (s *State) epoch() uint64 { return uint64(s.Generation)<<48 | s.at.index }
+
+// check asserts what holds between the parts of a state, and between it and the
+// one before.
+func (s *State) check(old *State) {
+	if !invariant.Enabled {
+		return
+	}
+	invariant.Check(s.Epoch > old.Epoch && s.Generation >= old.Generation, "metadata: epoch %x after %x", s.Epoch, old.Epoch)
+	invariant.Check(s.Level >= old.Level, "metadata: level %d after %d", s.Level, old.Level)
+	invariant.Check(len(s.Voters) <= maxVoters, "metadata: %d voters", len(s.Voters))
+	for i := 1; i < len(s.Members); i++ {
+		a, b := &s.Members[i-1].HostID, &s.Members[i].HostID
+		invariant.Check(slices.Compare(a[:], b[:]) < 0, "metadata: member %x follows %x", *b, *a)
+	}
+	for i := 1; i < len(s.Voters); i++ {
+		a, b := &s.Voters[i-1], &s.Voters[i]
+		invariant.Check(slices.Compare(a[:], b[:]) < 0, "metadata: voter %x follows %x", *b, *a)
+	}
+	for name, p := range s.Placements {
+		invariant.Check(s.Schema.Keyspaces[name] != nil, "metadata: keyspace %s is placed and is not there", name)
+		for i := range p.Ranges {
+			invariant.Check(p.Ranges[i].Changed <= s.Epoch, "metadata: owners of %s changed at %x, in epoch %x", name, p.Ranges[i].Changed, s.Epoch)
+		}
+	}
+}
 
 // seal derives what follows from the rest.
 func (s *State) seal() {

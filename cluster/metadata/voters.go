@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
 )
@@ -68,6 +69,10 @@ func (c *core) transfer(s *State, next [][16]byte) {
 // changeVoters proposes the step from the voters there are to the next ones, as
 // one entry: at no time do others vote, such as an even number of them.
 func (c *core) changeVoters(s *State, next [][16]byte) error {
+	for _, h := range next {
+		_, is := memberAt(s.Members, h)
+		invariant.Check(is, "metadata: %x is to vote and is no member", h)
+	}
 	var change raftpb.ConfChangeV2
 	for _, h := range s.Voters {
 		if !contains(next, h) {

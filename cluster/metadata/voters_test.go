@@ -1,6 +1,8 @@
 package metadata
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -121,25 +123,45 @@ func TestVotersSettle(t *testing.T) {
 	}
 }
 
-// tickCounter counts the tickers that are made.
+// tickCounter counts the tickers that run.
 type tickCounter struct {
 	clock.Clock
-	made atomic.Int32
+	running atomic.Int32
 }
 
 func (c *tickCounter) NewTicker(d time.Duration) clock.Ticker {
-	c.made.Add(1)
-	return c.Clock.NewTicker(d)
+	c.running.Add(1)
+	return countedTicker{c.Clock.NewTicker(d), c}
 }
 
-// Only voters have time to keep: most nodes of a large ring are none.
+type countedTicker struct {
+	clock.Ticker
+	of *tickCounter
+}
+
+func (t countedTicker) Stop() {
+	t.of.running.Add(-1)
+	t.Ticker.Stop()
+}
+
+// Only voters with others have time to keep: most nodes of a large ring do not
+// vote, and one that is alone has nobody to keep time with.
 func TestOnlyVotersTick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var joined []byte
-		for i, want := range []int32{1, 0} {
-			m, c := memberN(i), &tickCounter{Clock: clock.Real}
-			o := testOptions(i)
-			o.Clock, o.Joined = c, joined
+		var clocks [2]tickCounter
+		check := func(what string, want ...int32) {
+			t.Helper()
+			synctest.Wait()
+			for i := range clocks {
+				if got := clocks[i].running.Load(); got != want[i] {
+					t.Errorf("%s: node %d has %d tickers, want %d", what, i, got, want[i])
+				}
+			}
+		}
+		open := func(i int, joined []byte) *Replicated {
+			m, o := memberN(i), testOptions(i)
+			clocks[i].Clock = o.Clock
+			o.Clock, o.Joined = &clocks[i], joined
 			if i == 0 {
 				o.Found = &m
 			}
@@ -148,16 +170,24 @@ func TestOnlyVotersTick(t *testing.T) {
 				t.Fatal(err)
 			}
 			l.Start(noNetwork{})
-			synctest.Wait()
-			if got := c.made.Load(); got != want {
-				t.Errorf("node %d has %d tickers, want %d", i, got, want)
-			}
-			if joined, err = l.ServePull(0, [32]byte{}); err != nil {
-				t.Error(err)
-			}
-			if err := l.Close(); err != nil {
-				t.Error(err)
-			}
+			return l
 		}
+		first := open(0, nil)
+		propose(t, first, 0)
+		check("alone", 0, 0)
+		if _, err := first.Register(context.Background(), memberN(1)); err != nil {
+			t.Fatal(err)
+		}
+		check("with another", 1, 0)
+		joined, err := first.ServePull(0, [32]byte{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := open(1, joined)
+		check("two", 1, 0)
+		if err := errors.Join(first.Close(), second.Close()); err != nil {
+			t.Fatal(err)
+		}
+		check("closed", 0, 0)
 	})
 }
