@@ -35,7 +35,7 @@ type Metadata interface {
 // Reader reads over replicas.
 type Reader interface {
 	TryRead(cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (mutation.Source, error)
-	TryRows(table schema.TableID, keys []mutation.RowKey, level ring.ConsistencyLevel, to mutation.RowReceiver)
+	TryRows(table schema.TableID, keys []mutation.RowKey, now uint32, level ring.ConsistencyLevel, to mutation.RowReceiver)
 	StartRead(cmd *mutation.ReadCommand, level ring.ConsistencyLevel, deadline int64, done cluster.ReadCompleter) error
 	Read(ctx context.Context, cmd *mutation.ReadCommand, level ring.ConsistencyLevel) (mutation.Source, error)
 }

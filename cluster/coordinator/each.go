@@ -50,6 +50,6 @@ func (v *view) holdsAlone(records []mutation.Record, level ring.ConsistencyLevel
 }
 
 // TryRows implements cluster.Cluster.
-func (c *Cluster) TryRows(table schema.TableID, keys []mutation.RowKey, level ring.ConsistencyLevel, to mutation.RowReceiver) {
-	c.cfg.Reader.TryRows(table, keys, level, to)
+func (c *Cluster) TryRows(table schema.TableID, keys []mutation.RowKey, now uint32, level ring.ConsistencyLevel, to mutation.RowReceiver) {
+	c.cfg.Reader.TryRows(table, keys, now, level, to)
 }

@@ -203,3 +203,22 @@ func TestFenceThatNeverLetsThrough(t *testing.T) {
 		}
 	})
 }
+
+// A keyspace without replicas takes nothing at any level.
+func TestNoReplicas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, map[string]string{"class": schema.NetworkTopologyStrategy, "dc1": "0"}, threeMembers()...)
+		for level := ring.One; level <= ring.LocalOne; level++ {
+			if level.IsSerial() {
+				continue
+			}
+			if got := answerOf(f.write(level, f.row(f.key, 1))); got.code != native.CodeUnavailable || got.received != 0 || got.required == 0 {
+				t.Errorf("%v: %+v", level, got)
+			}
+		}
+		if got := answerOf(f.write(ring.Any, f.row(f.key, 1))); got != (answer{native.CodeWriteFailure, 0, 1}) {
+			t.Errorf("ANY: %+v", got)
+		}
+		f.settle()
+	})
+}

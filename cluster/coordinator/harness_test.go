@@ -344,8 +344,8 @@ func (s storeReader) TryRead(cmd *mutation.ReadCommand, level ring.ConsistencyLe
 	return s.store.TryRead(cmd)
 }
 
-func (s storeReader) TryRows(table schema.TableID, keys []mutation.RowKey, _ ring.ConsistencyLevel, to mutation.RowReceiver) {
-	s.store.TryRows(table, keys, to)
+func (s storeReader) TryRows(table schema.TableID, keys []mutation.RowKey, now uint32, _ ring.ConsistencyLevel, to mutation.RowReceiver) {
+	s.store.TryRows(table, keys, now, to)
 }
 
 func (s storeReader) StartRead(*mutation.ReadCommand, ring.ConsistencyLevel, int64, cluster.ReadCompleter) error {

@@ -45,9 +45,12 @@ func (v *view) require(p *cluster.Placement, level ring.ConsistencyLevel) requir
 				r.blockFor += g.need
 			}
 		}
-		return r
+		if len(r.groups) > 0 {
+			return r
+		}
 	}
-	g := group{dc: anywhere, need: p.BlockFor(level, v.dcs[0])}
+	// A keyspace may have no replicas at all: nothing is acknowledged for it.
+	g := group{dc: anywhere, need: max(p.BlockFor(level, v.dcs[0]), 1)}
 	if level.IsLocal() {
 		g.dc = 0
 	}
