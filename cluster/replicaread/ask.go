@@ -124,7 +124,7 @@ func (p *replica) askPeer() {
 	*m = rpc.Message{Op: wire.OpRead, Lane: r.lane(), Epoch: r.top.Epoch, Deadline: int64(r.deadline), Body: body}
 	p.load.waiting.Add(1)
 	if err := r.rd.cfg.Send(p.host, m, p); err != nil {
-		p.load.waiting.Add(-1)
+		p.load.answered()
 		r.settle(p, err)
 	}
 }
@@ -140,7 +140,7 @@ func (r *round) lane() rpc.Lane {
 // Receive implements rpc.Receiver.
 func (p *replica) Receive(a *rpc.Answer) {
 	r := p.round
-	p.load.waiting.Add(-1)
+	p.load.answered()
 	took := r.rd.now() - p.sent
 	err := a.Err
 	if err == nil && r.sec.ranged {

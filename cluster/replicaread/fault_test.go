@@ -593,6 +593,22 @@ func TestRepairOfAChangedTableIsRefused(t *testing.T) {
 	}
 }
 
+// TestNoReplicas: a keyspace may have none; nothing is read of it, at any level.
+func TestNoReplicas(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a"}, nil)
+		n.place(0, map[string]int{"a": 0}, []cluster.ReplicaSet{{}})
+		all := &mutation.ReadCommand{Table: n.table, Now: 100}
+		for level := ring.One; level <= ring.LocalOne; level++ {
+			for _, cmd := range []*mutation.ReadCommand{n.command(), all} {
+				if _, err := n.read(0, cmd, level); !level.IsSerial() && !errors.Is(err, &native.Error{Code: native.CodeUnavailable}) {
+					t.Errorf("%v: %v", level, err)
+				}
+			}
+		}
+	})
+}
+
 // TestLateRefusal: a replica that was asked to be sure and refuses while the
 // pages of the others are brought together changes nothing: there are enough
 // without it.

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/metrics"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -28,7 +29,14 @@ func (l *peerLoad) hold(now time.Duration, most int32) (ok bool) {
 	return n <= most || now-time.Duration(l.since.Load()) < stuckAfter
 }
 
-func (l *peerLoad) release() { l.held.Add(-1) }
+func (l *peerLoad) release() {
+	invariant.Check(l.held.Add(-1) >= 0, "replicaread: fewer than none wait for a peer")
+}
+
+// answered ends a request to the peer.
+func (l *peerLoad) answered() {
+	invariant.Check(l.waiting.Add(-1) >= 0, "replicaread: a peer answers more than it was asked")
+}
 
 // observe takes in how long an answer took.
 func (l *peerLoad) observe(d time.Duration) {

@@ -26,6 +26,7 @@ func (r *round) resolve() {
 		return
 	}
 	r.mu.Lock()
+	invariant.Check(r.phase == phaseResolve || r.phase == phaseOver, "replicaread: pages are repaired that were not compared")
 	r.repairs = len(repairs)
 	r.refs += len(repairs)
 	r.mu.Unlock()
@@ -106,6 +107,7 @@ func (r *round) findRepairs() ([]repair, error) {
 			return nil, err
 		}
 		for _, record := range d.records {
+			invariant.Check(r.sec.holds(record.Token(), record.Key()), "replicaread: a repair is of a partition that was not asked for")
 			d.all = append(d.all, repair{p, record})
 		}
 		d.records = d.records[:0]

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -37,6 +38,7 @@ func (s *result) use(r *round) {
 	if r.digests && !r.full { // as their digests
 		s.pages = s.pages[:1]
 	}
+	invariant.Check(len(s.pages) > 0, "replicaread: a round has enough answers and no page")
 	s.cut, s.end, s.limited = false, wire.Position{}, s.limited[:0]
 	for _, p := range s.pages {
 		if p.reply.More && !fail.Mutant("forget-cut") && (!s.cut || comparePositions(&p.reply.Last, &s.end, r.read.Reverse) < 0) {

@@ -47,6 +47,7 @@ type scan struct {
 	src   mutation.Source
 	first *round // holds what part aliases, if that is not page
 
+	ascent ascent
 	part   mutation.Partition
 	item   mutation.Item
 	open   mutation.Deletion
@@ -293,6 +294,7 @@ func (s *scan) NextPartition() bool {
 		if s.peeked || s.src.NextPartition() {
 			s.peeked = false
 			s.part, s.open = *s.src.Partition(), s.src.Open()
+			s.ascent.partition(&s.part)
 			s.inside, s.floor = true, s.floor[:0]
 			return true
 		}
@@ -345,6 +347,7 @@ func (s *scan) Next() bool {
 		if s.src.Next() {
 			if it := s.src.Item(); it.Kind == mutation.ItemRow {
 				s.item = *it
+				s.ascent.item(it, s.cmd.Reverse)
 				return true
 			} else if s.change(it.Clustering, behind(it, s.cmd.Reverse)) {
 				return true
@@ -376,6 +379,7 @@ func (s *scan) change(clustering []byte, d mutation.Deletion) bool {
 		s.item.Before, s.item.After = d, s.open
 	}
 	s.open = d
+	s.ascent.item(&s.item, s.cmd.Reverse)
 	return true
 }
 
@@ -453,5 +457,6 @@ func (s *scan) Close() {
 	s.ctx, s.cmd, s.completer, s.deadline, s.err = nil, nil, nil, 0, nil
 	s.part, s.item, s.open = mutation.Partition{}, mutation.Item{}, mutation.Deletion{}
 	s.inside, s.peeked = false, false
+	s.ascent = ascent{}
 	s.rd.scans.Put(s)
 }

@@ -1,10 +1,12 @@
 package replicaread
 
 import (
+	"bytes"
 	"math"
 	"slices"
 
 	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -118,6 +120,26 @@ func boundRank(b *mutation.PartitionBound) int {
 	return 1
 }
 
+// holds tells whether a partition lies in the section.
+func (s *section) holds(token ring.Token, key []byte) bool {
+	if !s.ranged {
+		return slices.ContainsFunc(s.keys, func(k mutation.Key) bool { return k.Token == token && bytes.Equal(k.Key, key) })
+	}
+	return !(s.hasStart && before(token, key, &s.start)) && !(s.hasEnd && !before(token, key, &s.end))
+}
+
+// before tells whether a partition lies before a bound.
+func before(token ring.Token, key []byte, b *mutation.PartitionBound) bool {
+	switch {
+	case token != b.Token:
+		return token < b.Token
+	case b.Key == nil:
+		return b.After
+	}
+	c := bytes.Compare(key, b.Key)
+	return c < 0 || c == 0 && b.After
+}
+
 // copyOf makes s a copy of another section that shares with it only what
 // belongs to the command.
 func (s *section) copyOf(o *section) {
@@ -146,6 +168,7 @@ type carver struct {
 // carve takes the first piece off s that some replicas hold together, as many
 // as the level needs, and returns these.
 func (c *carver) carve(rd *Reader, top *cluster.Topology, p *cluster.Placement, level ring.ConsistencyLevel, s, piece *section) []int {
+	invariant.Check(!s.empty(), "replicaread: nothing is left to carve")
 	piece.copyOf(s)
 	s.resume = wire.Position{}
 	c.narrowed = false

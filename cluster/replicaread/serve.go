@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/wire"
@@ -151,6 +152,7 @@ func (v *serving) answer(err error) {
 		v.fail(e)
 		return
 	}
+	invariant.Check(len(v.store.head)+len(v.store.body) <= wire.MaxBody, "replicaread: a page is longer than an answer may be")
 	v.req.Reply(v.store.head, v.store.body)
 	v.recycle()
 }
@@ -162,6 +164,7 @@ func (v *serving) fail(e *wire.Error) {
 }
 
 func (v *serving) recycle() {
+	invariant.Check(v.req != nil, "replicaread: a request of another node is answered twice")
 	v.req = nil
 	if cap(v.store.body) > keepBytes {
 		v.store.body = nil

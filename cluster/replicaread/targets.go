@@ -37,7 +37,7 @@ func (t *targets) choose(rd *Reader, top *cluster.Topology, p *cluster.Placement
 		return t.chooseEach(rd, top, p, replicas, level)
 	}
 	local := top.Nodes[0].DC
-	t.blockFor = p.BlockFor(level, local)
+	t.blockFor = max(p.BlockFor(level, local), 1) // somebody must tell, if nobody need
 	t.need[0] = int32(t.blockFor)
 	for _, n := range replicas {
 		if level.IsLocal() && top.Nodes[n].DC != local {
@@ -76,6 +76,9 @@ func (t *targets) chooseEach(rd *Reader, top *cluster.Topology, p *cluster.Place
 				alive[g] += len(t.nodes) - before
 			}
 		}
+	}
+	if t.groups == 0 {
+		return native.Unavailable(native.Consistency(level), 1, 0)
 	}
 	for g := range t.groups {
 		if alive[g] < int(t.need[g]) {
