@@ -54,7 +54,7 @@ type Cluster interface {
 	TryWriteEach(w *Write) error
 	// TryRows tells what is stored of single rows of a table, as far as this node
 	// has it in memory and alone is enough. TryRead finds out about the others.
-	TryRows(table schema.TableID, keys []mutation.RowKey, level ring.ConsistencyLevel, to mutation.RowReceiver)
+	TryRows(table schema.TableID, keys []mutation.RowKey, now uint32, level ring.ConsistencyLevel, to mutation.RowReceiver)
 	// StartRead starts a read of one partition that has to ask other nodes,
 	// without waiting for them. cmd must stay unchanged until the source is
 	// closed. It answers mutation.ErrWouldBlock, having done nothing, for every
@@ -84,7 +84,7 @@ type Replica interface {
 	Apply(ctx context.Context, records []mutation.Record, atomic bool, done Completer) error
 	TryRead(cmd *mutation.ReadCommand) (mutation.Source, error)
 	// TryRows is as Cluster.TryRows.
-	TryRows(table schema.TableID, keys []mutation.RowKey, to mutation.RowReceiver)
+	TryRows(table schema.TableID, keys []mutation.RowKey, now uint32, to mutation.RowReceiver)
 	Read(ctx context.Context, cmd *mutation.ReadCommand) (mutation.Source, error)
 	// Truncate drops everything of the table written at or below the
 	// timestamp; replayed and late records at or below it are dropped too.

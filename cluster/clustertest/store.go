@@ -109,7 +109,7 @@ func (s *Store) Applied() int {
 
 // TryRows implements cluster.Replica: it tells nothing, as a store does that has
 // nothing in memory.
-func (s *Store) TryRows(schema.TableID, []mutation.RowKey, mutation.RowReceiver) {}
+func (s *Store) TryRows(schema.TableID, []mutation.RowKey, uint32, mutation.RowReceiver) {}
 
 // TryRead implements cluster.Replica. As a store on disk would, it leaves
 // ranges to Read.

@@ -8,7 +8,7 @@ import (
 
 // TryRows tells what the local replica's memory has of rows if that replica
 // alone is enough for all of them, as cluster.Cluster says.
-func (rd *Reader) TryRows(table schema.TableID, keys []mutation.RowKey, level ring.ConsistencyLevel, to mutation.RowReceiver) {
+func (rd *Reader) TryRows(table schema.TableID, keys []mutation.RowKey, now uint32, level ring.ConsistencyLevel, to mutation.RowReceiver) {
 	top := rd.cfg.Topology()
 	p, err := placement(top, table)
 	if err != nil || checkLevel(p, level) != nil || p.BlockFor(level, top.Nodes[0].DC) != 1 || p.RF > 1 && rd.isDamaged(table) {
@@ -22,5 +22,5 @@ func (rd *Reader) TryRows(table schema.TableID, keys []mutation.RowKey, level ri
 			break // all ranges are alike
 		}
 	}
-	rd.cfg.Replica.TryRows(table, keys, to)
+	rd.cfg.Replica.TryRows(table, keys, now, to)
 }

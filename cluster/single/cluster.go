@@ -121,9 +121,9 @@ func (c *Cluster) TryWriteEach(w *cluster.Write) error {
 }
 
 // TryRows implements cluster.Cluster.
-func (c *Cluster) TryRows(table schema.TableID, keys []mutation.RowKey, level ring.ConsistencyLevel, to mutation.RowReceiver) {
+func (c *Cluster) TryRows(table schema.TableID, keys []mutation.RowKey, now uint32, level ring.ConsistencyLevel, to mutation.RowReceiver) {
 	if checkRead(level) == nil {
-		c.replica.TryRows(table, keys, to)
+		c.replica.TryRows(table, keys, now, to)
 	}
 }
 

@@ -180,7 +180,7 @@ func (g *group) keep(b []byte) []byte {
 func (g *group) Read(to session.Answers) {
 	g.answers = to
 	g.now = uint32(g.p.clock.Now().Unix())
-	g.p.cluster.TryRows(g.reads[0].sel.Table.ID, g.keys, g.readLevel, g)
+	g.p.cluster.TryRows(g.reads[0].sel.Table.ID, g.keys, g.now, g.readLevel, g)
 	g.answers = nil
 	n := 0
 	for i := range g.reads {
