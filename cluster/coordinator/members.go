@@ -27,8 +27,15 @@ func (c *Cluster) SetAlive(host [16]byte, alive bool) {
 // LivenessChanged makes the topology show which nodes are up, also after
 // connections to one began to work or failed. It does not block.
 func (c *Cluster) LivenessChanged() {
-	if c.refreshing.CompareAndSwap(false, true) && !c.workers.Submit((*refresh)(c)) {
-		c.refreshing.Store(false)
+	if c.refreshing.CompareAndSwap(false, true) {
+		c.startRefresh()
+	}
+}
+
+// startRefresh begins to show who is up, later if all workers are busy.
+func (c *Cluster) startRefresh() {
+	if !c.workers.Submit((*refresh)(c)) && !c.closed.Load() {
+		c.cfg.Clock.AfterFunc(tick, c.startRefresh)
 	}
 }
 

@@ -364,9 +364,15 @@ func TestOneWorkerAndAFullQueue(t *testing.T) {
 			f.serve(a)
 			asked = append(asked, a)
 		}
+		f.SetAlive(hostID(1), false)
 		synctest.Wait()
 		close(let)
 		synctest.Wait()
+		<-clock.Real.After(clockStep)
+		synctest.Wait()
+		if f.Topology().Nodes[1].Up {
+			t.Error("a node that went while all were busy is shown as up")
+		}
 		codes := map[wire.Code]int{}
 		for _, a := range asked {
 			codes[a.code(t)]++
