@@ -68,14 +68,14 @@ func (p *parser) using(u *Using, ttl bool) {
 	u.Position = pos
 	for {
 		switch {
-		case p.accept(kwTimestamp):
+		case (ttl || u.Timestamp == nil) && p.accept(kwTimestamp):
 			u.Timestamp = p.intValue()
 		case ttl && p.accept(kwTtl):
 			u.TTL = p.intValue()
 		case p.isWord(0, "timeout"):
 			p.next()
 			u.Timeout = p.term()
-		case !ttl:
+		case !ttl && u.Timestamp == nil:
 			p.expect(kwTimestamp)
 		default:
 			p.noViable()
@@ -110,19 +110,27 @@ func (p *parser) update() Statement {
 	return s
 }
 
-// checkAssignments refuses a column that is set as a whole and set again.
+// checkAssignments refuses a column that is set as a whole and set again, and a field that is set twice.
 func (p *parser) checkAssignments(s *Update) {
 	if len(s.Assignments) < 2 {
 		return
 	}
-	whole := make(map[string]bool, len(s.Assignments))
+	type place struct{ column, field string }
+	whole := make(map[place]bool, len(s.Assignments))
 	for _, a := range s.Assignments {
-		w, seen := whole[a.Column.Name]
-		if seen && (w || a.Kind == AssignSet) {
+		column := place{column: a.Column.Name}
+		w, seen := whole[column]
+		again := seen && (w || a.Kind == AssignSet)
+		if a.Kind == AssignField {
+			field := place{a.Column.Name, a.Field.Name}
+			again = again || whole[field]
+			whole[field] = true
+		}
+		if again {
 			p.reject(p.i, "Multiple incompatible setting of column %s", a.Column.Name)
 			return
 		}
-		whole[a.Column.Name] = a.Kind == AssignSet
+		whole[column] = a.Kind == AssignSet
 	}
 }
 

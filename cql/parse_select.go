@@ -193,8 +193,7 @@ func (p *parser) operand(r *Relation) {
 		r.Value, r.Values, r.InList = p.inValues(r.Kind)
 	case p.accept(kwContains):
 		r.Op = pick(not, OpNotContains, OpContains)
-		if p.kind() == kwKey && p.ahead(1) != TokLParen {
-			p.next()
+		if p.accept(kwKey) {
 			r.Op = pick(not, OpNotContainsKey, OpContainsKey)
 		}
 		r.Value = p.term()

@@ -54,6 +54,9 @@ func (c *compiler) aggregateExpr(e *cql.FunctionCall, scope exprScope) (*Expr, e
 		return out, nil
 	}
 	if len(e.Args) != 1 {
+		if agg == AggCount {
+			return nil, invalid("Invalid number of arguments in call to function %s: 1 required but %d provided", functionDisplay(e.Name), len(e.Args))
+		}
 		return nil, invalid("Invalid number of arguments for function %s(any)", functionDisplay(e.Name))
 	}
 	c.inAggregate = true

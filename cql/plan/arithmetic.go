@@ -74,6 +74,11 @@ func (c *compiler) negationExpr(e *cql.Negation, scope exprScope) (*Expr, error)
 		if rank(t) == 5 || rank(t) == 6 {
 			return realBytes(t, -realOf(t, a[0])), nil
 		}
+		if rank(t) == 8 {
+			d := DecimalOf(a[0]) // 0 - d would have another scale
+			d.Negative = !d.Negative
+			return DecimalBytes(d), nil
+		}
 		zero := convert(schema.TypeInt, t, be32(0))
 		return compute('-', t, zero, a[0])
 	}}
@@ -90,11 +95,19 @@ func operation(op byte, a, b *schema.Type) *function {
 			if len(args[0]) == 0 || len(args[1]) == 0 {
 				return nil, nil
 			}
+			for i, t := range f.args {
+				if err := checkFinite(t, f.ret, args[i]); err != nil {
+					return nil, f.failed(err)
+				}
+			}
 			out, err := compute(op, f.ret, widen(a, f.ret, args[0]), widen(b, f.ret, args[1]))
 			return out, f.failed(err)
 		}
 	case isText(a) && isText(b) && op == '+':
-		f.ret = schema.TypeText
+		f.ret = b
+		if a.Kind() == schema.KindText {
+			f.ret = a
+		}
 		f.f = func(_ *binding, args [][]byte) ([]byte, error) {
 			return append(append(make([]byte, 0, len(args[0])+len(args[1])), args[0]...), args[1]...), nil
 		}
@@ -110,13 +123,30 @@ func operation(op byte, a, b *schema.Type) *function {
 	return f
 }
 
+// checkFinite refuses to make a decimal of a number that is none.
+func checkFinite(from, to *schema.Type, v []byte) error {
+	if r := rank(from); to.Kind() != schema.KindDecimal || r != 5 && r != 6 {
+		return nil
+	}
+	switch f := realOf(from, v); {
+	case math.IsNaN(f):
+		return errors.New("A NaN cannot be converted into a decimal")
+	case math.IsInf(f, 0):
+		return errors.New("An infinite number cannot be converted into a decimal")
+	}
+	return nil
+}
+
 // maxExact is the largest whole number up to which doubles have them all.
 const maxExact = 1 << 53
 
 // widen converts an operand to the type of the operation. Cassandra turns
-// integers into decimals by way of doubles, so that 1 becomes 1.0; those that
-// a double does not have stay exact here.
+// integers and floats into decimals by way of doubles, so that 1 becomes 1.0;
+// integers that a double does not have stay exact here.
 func widen(from, to *schema.Type, v []byte) []byte {
+	if to.Kind() == schema.KindDecimal && from.Kind() == schema.KindFloat {
+		return convert(schema.TypeDouble, to, convert(from, schema.TypeDouble, v))
+	}
 	if to.Kind() == schema.KindDecimal && rank(from) <= rank(schema.TypeBigint) {
 		if n := intOf(from, v); n > -maxExact && n < maxExact {
 			if out, ok := schema.ParseDecimal(schema.JavaDouble(float64(n))); ok {
@@ -144,6 +174,7 @@ func (f *function) failed(err error) error {
 var (
 	errDivision      = errors.New("/ by zero")
 	errDivisionWhole = errors.New("BigInteger divide by zero")
+	errRemainder     = errors.New("Division by zero")
 	errTooLarge      = errors.New("the numbers are too large")
 )
 
@@ -268,6 +299,9 @@ func computeDecimal(op byte, x, y *apd.Decimal) (out []byte, err error) {
 	case '*':
 		_, err = exactContext.Mul(d, x, y)
 	default:
+		if y.IsZero() && op != '/' {
+			return nil, errRemainder
+		}
 		if y.IsZero() {
 			return nil, errDivisionWhole
 		}
@@ -300,8 +334,11 @@ func moveTime(op byte, t *schema.Type, v, by []byte) ([]byte, error) {
 		sign = -1
 	}
 	isDate := t.Kind() == schema.KindDate
-	if isDate && d.Nanos%(milliPerDay*1e6) != 0 {
+	switch {
+	case isDate && d.Nanos%(milliPerDay*1e6) != 0:
 		return nil, fmt.Errorf("The duration must have a day precision. Was: %s", d)
+	case d.Nanos%1e6 != 0:
+		return nil, fmt.Errorf("The duration must have a millisecond precision. Was: %s", d)
 	}
 	ms := int64(0)
 	if isDate {

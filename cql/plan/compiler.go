@@ -151,7 +151,8 @@ func (c *compiler) rawType(e *cql.TypeExpr) (*schema.Type, error) {
 		t, err := schema.NewVector(args[0], e.Dim)
 		return t, wrap(err)
 	case cql.TypeCustom:
-		return schema.CustomOf(e.Name), nil
+		t, err := schema.ParseType(schema.QuoteText(e.Name))
+		return t, wrap(err)
 	case cql.TypeUser:
 		return c.userType(e)
 	}

@@ -176,7 +176,7 @@ func checkKeyType(col *schema.Column) error {
 	case t.IsMultiCell() && t.IsCollection():
 		return invalid("Invalid non-frozen collection type %s for PRIMARY KEY column '%s'", t, col.Name)
 	case t.IsMultiCell():
-		return invalid("Invalid non-frozen user-defined type \"%s\" for PRIMARY KEY column '%s'", t, col.Name)
+		return invalid("Invalid non-frozen user-defined type \"%s\" for PRIMARY KEY column '%s'", qualified(t), col.Name)
 	case t.Kind() == schema.KindCounter:
 		return invalid("counter type is not supported for PRIMARY KEY column '%s'", col.Name)
 	case t.ContainsDuration():
@@ -196,11 +196,10 @@ func (b *tableBuilder) clusteringOrder(order []cql.ClusteringOrder) error {
 		}
 		col.Desc = o.Desc
 	}
-	if len(order) == 0 {
-		return nil
-	}
-	for i, col := range b.t.Clustering {
-		if i < len(order) && order[i].Column.Name == col.Name {
+	// Those that are not named at the end are ascending.
+	for i, o := range order {
+		col := b.t.Clustering[i]
+		if o.Column.Name == col.Name {
 			continue
 		}
 		if slices.ContainsFunc(order, func(o cql.ClusteringOrder) bool { return o.Column.Name == col.Name }) {

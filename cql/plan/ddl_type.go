@@ -77,6 +77,18 @@ func (c *compiler) fieldType(f cql.FieldDef) (*schema.Type, error) {
 	return t, wrap(schema.CheckColumnType(t))
 }
 
+// qualified is the text of a type, a user-defined one with its keyspace.
+func qualified(t *schema.Type) string {
+	if t.Kind() != schema.KindUDT {
+		return t.String()
+	}
+	text := t.Keyspace() + "." + schema.QuoteName(t.Name())
+	if t.Frozen() {
+		return "frozen<" + text + ">"
+	}
+	return text
+}
+
 // existingType finds the type of a statement, nil if there is none.
 func (c *compiler) existingType(n cql.Name) (ks string, t *schema.Type, err error) {
 	if ks, err = c.userKeyspace(n); err != nil {
@@ -113,6 +125,10 @@ func (c *compiler) alterType(s *cql.AlterType) (*SchemaPlan, error) {
 		t, err := c.fieldType(s.Field)
 		if err != nil {
 			return nil, err
+		}
+		if t.References(ks, name) {
+			return nil, invalid("Cannot add new field %s of type %s to user type %s.%s as it would create a circular reference",
+				s.Field.Name.Name, qualified(t), ks, name)
 		}
 		names, types = append(names, s.Field.Name.Name), append(types, t)
 	case cql.AlterTypeRename:

@@ -51,8 +51,31 @@ func (f *filter) bind(b *binding, out *Filter) error {
 		}
 		out.key = v.Bytes
 	}
+	if f.kind == restrictIN && f.list == nil && !f.ofKey() {
+		return f.bindList(b, out)
+	}
 	if out.choices, err = f.each(b, out.choices); err != nil {
 		return f.noValue(err)
+	}
+	return nil
+}
+
+func (f *filter) ofKey() bool {
+	k := f.first().Kind
+	return k == schema.PartitionKey || k == schema.Clustering
+}
+
+// bindList leaves what is null or unset of a list of values of a column out: nothing is
+// equal to them.
+func (f *filter) bindList(b *binding, out *Filter) error {
+	for i := range f.values {
+		v, err := f.values[i].terms[0].eval(b)
+		if err != nil {
+			return err
+		}
+		if v.Bytes != nil {
+			out.choices = append(out.choices, v.Bytes)
+		}
 	}
 	return nil
 }
@@ -60,7 +83,7 @@ func (f *filter) bind(b *binding, out *Filter) error {
 // noValue words the refusal of null as Cassandra does for columns outside of
 // the key.
 func (f *filter) noValue(err error) error {
-	if k := f.first().Kind; k == schema.PartitionKey || k == schema.Clustering {
+	if f.ofKey() {
 		return err
 	}
 	switch err.Error() {

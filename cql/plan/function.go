@@ -93,8 +93,9 @@ func (a *argument) exact(t *schema.Type) bool {
 	return a.typ.Freeze().Equal(t.Freeze())
 }
 
-// resolve finds the function for its arguments.
-func resolve(name cql.Name, args []argument, scope exprScope) (*function, error) {
+// resolve finds the function for its arguments. Of several that take them it is
+// the one that yields the type of the receiver, if that is known.
+func resolve(name cql.Name, args []argument, scope exprScope, receiver *schema.Type) (*function, error) {
 	n := name.Name
 	if a, ok := aliases[n]; ok {
 		n = a
@@ -134,7 +135,11 @@ func resolve(name cql.Name, args []argument, scope exprScope) (*function, error)
 			fit = append(fit, f)
 		}
 	}
-	if len(exact) > 0 {
+	yields := func(f *function) bool { return receiver != nil && f.ret.Equal(receiver) }
+	switch i := slices.IndexFunc(fit, yields); {
+	case i >= 0:
+		return fit[i], nil
+	case len(exact) > 0:
 		fit = exact
 	}
 	switch {

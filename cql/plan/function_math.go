@@ -50,11 +50,18 @@ func absolute(t *schema.Type, v []byte) ([]byte, error) {
 	return intBytes(t, n), nil
 }
 
-// rounded rounds half up, away from zero for decimals, as Java does.
+// rounded rounds half up, away from zero for decimals, as Java does: floats by
+// way of an int, doubles by way of a bigint, where NaN is 0.
 func rounded(t *schema.Type, v []byte) ([]byte, error) {
 	switch rank(t) {
 	case 5, 6:
-		return realBytes(t, math.Floor(realOf(t, v)+0.5)), nil
+		x := realOf(t, v)
+		whole := math.Floor(x)
+		if x-whole >= 0.5 {
+			whole++
+		}
+		via := choose(rank(t) == 5, schema.TypeInt, schema.TypeBigint)
+		return realBytes(t, float64(saturated(whole, via))), nil
 	case 8:
 		d := new(apd.Decimal)
 		ctx := exactContext.WithPrecision(maxExponent)
@@ -138,23 +145,14 @@ func collectionFunction(name string, t *schema.Type) *function {
 	return nil
 }
 
-// sumElements adds a collection's numbers up, or averages them, as sum and avg
-// do with a column's.
+// sumElements adds a collection's numbers up, or averages them.
 func sumElements(t *schema.Type, value []byte, average bool) ([]byte, error) {
-	elem := t.Elem()
-	total, n := convert(schema.TypeInt, elem, be32(0)), uint32(0)
+	var s Sum
 	it := t.Elements(value)
 	for p, ok := it.Next(); ok; p, ok = it.Next() {
-		var err error
-		if total, err = compute('+', elem, total, p); err != nil {
-			return nil, err
-		}
-		n++
+		s.Add(t.Elem(), p, average)
 	}
-	if !average || n == 0 || it.Err() != nil {
-		return total, it.Err()
-	}
-	return compute('/', elem, total, convert(schema.TypeInt, elem, be32(n)))
+	return s.Result(t.Elem(), average), it.Err()
 }
 
 // refuseCollection says what a function of collections wants; nil if the name

@@ -148,7 +148,11 @@ func (c *compiler) fromJSONTerm(e *cql.FunctionCall, name string, t *schema.Type
 			if err != nil {
 				return nil, failedCall(e.Name, "Could not decode JSON string '"+string(a[0])+"': "+err.Error())
 			}
-			return fromJSON(t, v)
+			p, err := fromJSON(t, v)
+			if err != nil {
+				return nil, failedCall(e.Name, err.Error())
+			}
+			return p, nil
 		}}
 	return &term{kind: termCall, typ: t, name: name, call: &Expr{Kind: ExprCall, Type: t, fn: f, Args: []*Expr{arg}}}, nil
 }
@@ -190,8 +194,14 @@ func fromJSON(t *schema.Type, v any) ([]byte, error) {
 			return p, wrap(err)
 		}
 	case string:
-		if t.IsCollection() || len(t.Elems()) > 0 {
-			break
+		if len(t.Elems()) > 0 {
+			return compoundFromText(t, v)
+		}
+		if v == "" && t.Kind() == schema.KindBoolean {
+			return []byte{0}, nil
+		}
+		if v == "" && emptyString(t) {
+			return []byte{}, nil
 		}
 		if t.Kind() == schema.KindBlob && !strings.HasPrefix(v, "0x") {
 			return nil, invalid("Value '%s' is not a valid blob representation: String representation of blob is missing 0x prefix: %s", v, v)
@@ -207,6 +217,30 @@ func fromJSON(t *schema.Type, v any) ([]byte, error) {
 		return mapFromJSON(t, v)
 	}
 	return nil, invalid("Expected a value of type %s, but got: %v", t, v)
+}
+
+// emptyString tells whether "" is the empty value of the type, as it is of those
+// that are no strings, but of booleans, dates, times and the largest numbers.
+func emptyString(t *schema.Type) bool {
+	switch t.Kind() {
+	case schema.KindBigint, schema.KindDecimal, schema.KindDouble, schema.KindFloat, schema.KindInt,
+		schema.KindSmallint, schema.KindTimeUUID, schema.KindTinyint, schema.KindUUID:
+		return true
+	}
+	return false
+}
+
+// compoundFromText makes a value of a compound type out of a string that is JSON
+// itself, as keys of maps are.
+func compoundFromText(t *schema.Type, text string) ([]byte, error) {
+	v, err := decodeJSON([]byte(text))
+	if err != nil {
+		return nil, invalid("Error decoding JSON string: %v", err)
+	}
+	if _, again := v.(string); again || v == nil {
+		return nil, invalid("Expected a value of type %s, but got: %v", t, v)
+	}
+	return fromJSON(t, v)
 }
 
 func partsFromJSON(t *schema.Type, list []any, typeOf func(i int) *schema.Type) ([]byte, error) {
@@ -239,8 +273,11 @@ func listFromJSON(t *schema.Type, list []any) ([]byte, error) {
 			return nil, invalid("Expected %d elements for %s, but got %d", t.Dimension(), t, len(list))
 		}
 	case schema.KindTuple:
-		if len(list) > len(t.Elems()) {
+		switch {
+		case len(list) > len(t.Elems()):
 			return nil, invalid("Tuple contains extra items (expected %d): %v", len(t.Elems()), list)
+		case len(list) < len(t.Elems()):
+			return nil, invalid("Tuple is missing items (expected %d): %v", len(t.Elems()), list)
 		}
 	default:
 		return nil, invalid("Expected a value of type %s, but got a list: %v", t, list)
@@ -253,7 +290,7 @@ func mapFromJSON(t *schema.Type, m map[string]any) ([]byte, error) {
 	switch t.Kind() {
 	case schema.KindMap:
 		for _, k := range sortedNames(m) {
-			list = append(list, keyFromJSON(t.Key(), k), m[k])
+			list = append(list, k, m[k])
 		}
 	case schema.KindUDT:
 		names := jsonNames(m)
@@ -268,17 +305,6 @@ func mapFromJSON(t *schema.Type, m map[string]any) ([]byte, error) {
 		return nil, invalid("Expected a value of type %s, but got a map: %v", t, m)
 	}
 	return partsFromJSON(t, list, func(i int) *schema.Type { return partType(t, i) })
-}
-
-// keyFromJSON reads a map's key, which JSON has as a string: that of a compound
-// type is JSON itself.
-func keyFromJSON(t *schema.Type, k string) any {
-	if len(t.Elems()) > 0 {
-		if v, err := decodeJSON([]byte(k)); err == nil {
-			return v
-		}
-	}
-	return k
 }
 
 // jsonNames folds names as CQL does, but for those in quotes.

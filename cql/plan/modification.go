@@ -127,9 +127,7 @@ func (c *compiler) update(s *cql.Update) (*Modification, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := m.addAssigned(o); err != nil {
-			return nil, err
-		}
+		m.add(o)
 	}
 	if err := c.modificationKeys(m, s.Where); err != nil {
 		return nil, err
@@ -195,19 +193,6 @@ func (m *Modification) add(o op) {
 		m.row = append(m.row, o)
 	}
 	m.needsRead = m.needsRead || o.needsRead()
-}
-
-// addAssigned adds an assignment unless the column has one that excludes it.
-func (m *Modification) addAssigned(o op) error {
-	for _, list := range [][]op{m.static, m.row} {
-		for i := range list {
-			if list[i].col == o.col && (list[i].kind != o.kind || o.kind != opPut && o.kind != opPutField) {
-				return invalid("Multiple incompatible setting of column %s", o.col.Name)
-			}
-		}
-	}
-	m.add(o)
-	return nil
 }
 
 // modificationKeys compiles the WHERE clause of an UPDATE or DELETE.

@@ -73,6 +73,9 @@ func (c *compiler) groupBy(s *cql.Select, out *Select, rs *restrictions) error {
 		}
 		next++
 	}
+	if next < len(c.table.PartitionKey) {
+		return invalid("Group by is not supported on only a part of the partition key")
+	}
 	if c.table.Virtual || out.MergeOrder {
 		return unsupported("GROUP BY of a virtual table or over several ordered partitions")
 	}
@@ -118,14 +121,18 @@ func (rs *restrictions) fixed(col *schema.Column) bool {
 }
 
 func (c *compiler) checkDistinct(s *cql.Select, out *Select, rs *restrictions) error {
-	if len(rs.clustering) > 0 {
-		return invalid("Cannot restrict clustering columns when selecting only static columns")
-	}
-	if slices.ContainsFunc(rs.other, func(r *restriction) bool { return r.first().Kind != schema.Static }) {
+	if len(rs.clustering) > 0 || slices.ContainsFunc(rs.other, func(r *restriction) bool { return r.first().Kind != schema.Static }) {
 		return invalid("SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns.")
+	}
+	if out.MergeOrder {
+		return invalid("SELECT DISTINCT queries must only request partition key columns and/or static columns (not %s)",
+			schema.QuoteName(s.OrderBy[0].Column.Name))
 	}
 	var selected []*schema.Column
 	for _, x := range out.Columns {
+		if x.Kind == ExprToken && x.Args == nil {
+			selected = append(selected, c.table.PartitionKey...)
+		}
 		x.columns(func(slot int) { selected = append(selected, c.slots[slot]) })
 	}
 	for _, col := range selected {

@@ -220,7 +220,7 @@ var refusals = [][2]string{
 	{"SELECT DISTINCT k, s FROM t", ""},
 	{"SELECT DISTINCT k, v FROM t", "SELECT DISTINCT queries must only request partition key columns and/or static columns (not v)"},
 	{"SELECT DISTINCT s FROM t", "SELECT DISTINCT queries must request all the partition key columns (missing k)"},
-	{"SELECT DISTINCT k FROM t WHERE c1 = 1 ALLOW FILTERING", "Cannot restrict clustering columns when selecting only static columns"},
+	{"SELECT DISTINCT k FROM t WHERE c1 = 1 ALLOW FILTERING", "SELECT DISTINCT with WHERE clause only supports restriction by partition key and/or static columns."},
 
 	// SELECT lists.
 	{"SELECT writetime(k) FROM t", "Cannot use selection function writetime on PRIMARY KEY part k"},
@@ -332,8 +332,8 @@ func TestMetadata(t *testing.T) {
 	for _, c := range []struct{ text, bind, key, result string }{
 		{"SELECT * FROM t WHERE k = ? AND c1 IN ? AND c2 > :low LIMIT ?", "k int, in(c1) list<int>, low text, [limit] int", "[0]", ""},
 		{"SELECT k, v AS value, writetime(v), ttl(v), count(*), max(w), token(k), cast(w as text), (int)? FROM t PER PARTITION LIMIT ?", "", "", ""},
-		{"SELECT * FROM t WHERE k = ? AND (c1, c2) > ? AND (c1, c2) < (?, ?)", "k int, (c1, c2) tuple<int, text>, c1 int, c2 text", "[0]", ""},
-		{"SELECT * FROM t WHERE (c1, c2) IN ? AND k IN (?, ?)", "in((c1, c2)) list<tuple<int, text>>, k int, k int", "[]", ""},
+		{"SELECT * FROM t WHERE k = ? AND (c1, c2) > ? AND (c1, c2) < (?, ?)", "k int, (c1,c2) tuple<int, text>, c1 int, c2 text", "[0]", ""},
+		{"SELECT * FROM t WHERE (c1, c2) IN ? AND k IN (?, ?)", "in(c1,c2) list<tuple<int, text>>, k int, k int", "[]", ""},
 		{"SELECT k FROM p WHERE b = ? AND a = ? AND v = ? ALLOW FILTERING", "", "", ""},
 		{"SELECT a FROM p WHERE b = ? AND a = ?", "b text, a int", "[1 0]", "a int"},
 		{"SELECT a FROM p WHERE token(a, b) > ?", "partition key token bigint", "[]", "a int"},

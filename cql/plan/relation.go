@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/cql/native"
@@ -67,6 +68,9 @@ func (c *compiler) columnRelation(rel *cql.Relation, col *schema.Column) ([]*res
 			}
 			r.values = append(r.values, tupleTerm{terms: []*term{t}})
 		}
+		if len(r.values) == 1 {
+			r.kind = restrictEQ // as Cassandra has it, in messages too
+		}
 		return []*restriction{r}, nil
 	}
 	t, err := c.term(rel.Value, col.Name, col.Type)
@@ -124,12 +128,14 @@ func relationText(rel *cql.Relation) string {
 	return left + " " + rel.Op.String() + " " + right
 }
 
+func errNotEqual(text string) error { return invalid("Unsupported \"!=\" relation: %s", text) }
+
 // checkOperator refuses operators that the column or this version cannot do.
 func checkOperator(rel *cql.Relation, col *schema.Column, text string) error {
 	t := col.Type
 	switch rel.Op {
 	case cql.OpNe:
-		return invalid("Unsupported \"!=\" relation: %s", text)
+		return errNotEqual(text)
 	case cql.OpIsNotNull:
 		return invalid("Unsupported restriction: %s", text)
 	case cql.OpLike:
@@ -217,7 +223,10 @@ func (c *compiler) tokenRelation(rel *cql.Relation) ([]*restriction, error) {
 	switch rel.Op {
 	case cql.OpEq, cql.OpLt, cql.OpLe, cql.OpGt, cql.OpGe:
 	default:
-		return nil, native.Syntax("%s cannot be used with the token function", rel.Op)
+		if rel.Op != cql.OpNe {
+			return nil, native.Syntax("%s cannot be used with the token function", rel.Op)
+		}
+		return nil, errNotEqual(r.text)
 	}
 	t, err := c.term(rel.Value, "partition key token", schema.TypeBigint)
 	if err != nil {
@@ -269,6 +278,8 @@ func (c *compiler) tupleRelation(rel *cql.Relation) ([]*restriction, error) {
 		}
 		return []*restriction{r}, nil
 	case cql.OpIn:
+	case cql.OpNe:
+		return nil, errNotEqual(r.text)
 	default:
 		return nil, invalid("%s cannot be used for multi-column relations", rel.Op)
 	}
@@ -278,7 +289,7 @@ func (c *compiler) tupleRelation(rel *cql.Relation) ([]*restriction, error) {
 		if !ok {
 			return nil, invalid("Invalid IN value in %s", r.text)
 		}
-		r.list = c.bind(m, "in(("+columnNames(r.cols)+"))", schema.ListOf(schema.TupleOf(types...), true))
+		r.list = c.bind(m, "in"+markerName(r.cols), schema.ListOf(schema.TupleOf(types...), true))
 		return []*restriction{r}, nil
 	}
 	for _, v := range rel.Values {
@@ -288,13 +299,25 @@ func (c *compiler) tupleRelation(rel *cql.Relation) ([]*restriction, error) {
 		}
 		r.values = append(r.values, t)
 	}
+	if len(r.values) == 1 {
+		r.kind = restrictEQ
+	}
 	return []*restriction{r}, nil
+}
+
+// markerName is the name of a marker for values of several columns.
+func markerName(cols []*schema.Column) string {
+	names := make([]string, len(cols))
+	for i, col := range cols {
+		names[i] = col.Name
+	}
+	return "(" + strings.Join(names, ",") + ")"
 }
 
 func (c *compiler) tupleValue(v cql.Term, r *restriction, types []*schema.Type) (tupleTerm, error) {
 	switch v := v.(type) {
 	case *cql.BindMarker:
-		return tupleTerm{whole: c.bind(v, "("+columnNames(r.cols)+")", schema.TupleOf(types...))}, nil
+		return tupleTerm{whole: c.bind(v, markerName(r.cols), schema.TupleOf(types...))}, nil
 	case *cql.TupleLiteral:
 		if len(v.Elems) != len(types) {
 			return tupleTerm{}, invalid("Expected %d elements in value tuple, but got %d: %s", len(types), len(v.Elems), v)

@@ -112,6 +112,8 @@ func (c *compiler) callExpr(e *cql.FunctionCall, scope exprScope) (*Expr, error)
 	if x, err := c.aggregateExpr(e, scope); x != nil || err != nil {
 		return x, err
 	}
+	receiver := c.hint
+	c.hint = nil // the arguments have other receivers
 	args := make([]argument, len(e.Args))
 	exprs := make([]*Expr, len(e.Args))
 	for i, a := range e.Args {
@@ -129,7 +131,7 @@ func (c *compiler) callExpr(e *cql.FunctionCall, scope exprScope) (*Expr, error)
 			exprs[i], args[i].typ = x, x.Type
 		}
 	}
-	f, err := resolve(e.Name, args, scope)
+	f, err := resolve(e.Name, args, scope, receiver)
 	if err != nil {
 		return nil, err
 	}

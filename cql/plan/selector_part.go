@@ -61,6 +61,9 @@ func (c *compiler) cellExpr(e *cql.CellAttr, scope exprScope) (*Expr, error) {
 func (e *Expr) partOf(b *binding, row Row) (int, error) {
 	base, part := e.Args[0], e.Args[1]
 	v := row.Value(base.Slot)
+	if v == nil {
+		return -1, nil
+	}
 	it := base.Type.Elements(v)
 	if part.Kind == ExprField {
 		cell := 0

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/cql/native"
@@ -195,6 +196,16 @@ func (c *compiler) term(e cql.Term, name string, t *schema.Type) (*term, error) 
 		return &term{kind: termConst, typ: t, value: v, name: name}, err
 	case *cql.TypeHint:
 		return c.hintTerm(e, name, t)
+	case *cql.Negation:
+		if l, ok := e.Expr.(*cql.Literal); ok && isNumber(t) && (l.Kind == cql.LitInteger || l.Kind == cql.LitFloat) {
+			negative := *l
+			if text, ok := strings.CutPrefix(l.Text, "-"); ok {
+				negative.Text = text
+			} else {
+				negative.Text = "-" + l.Text
+			}
+			return c.term(&negative, name, t)
+		}
 	case *cql.TupleLiteral:
 		if inner := unwrapped(e, t); inner != nil {
 			return c.term(inner, name, t)
