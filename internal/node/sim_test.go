@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -37,12 +38,14 @@ const simNodes = 5
 // goroutine that has the machine's turn, and nodes by anybody under it or by
 // load.
 type simulation struct {
-	t     *testing.T
-	w     *sim.World
-	log   *slog.Logger
-	nodes [simNodes]slot
-	table [2]*simTable
-	found violations
+	t       *testing.T
+	w       *sim.World
+	log     *slog.Logger
+	nodes   [simNodes]slot
+	table   [2]*simTable
+	found   violations
+	storm   *storm
+	batches batches
 	// byHints has replicas become equal by hints alone: what coordinates does not
 	// crash, reads repair nothing, and nobody reads everything at the end.
 	byHints bool
@@ -122,6 +125,7 @@ func (s *simulation) run(seed uint64) error {
 	if err := s.createTables(); err != nil {
 		return err
 	}
+	s.storm = s.startStorm(seed)
 	clients := s.startClients(seed)
 	guards := s.startGuards()
 	begun := s.w.Clock.Mono()
@@ -131,17 +135,22 @@ func (s *simulation) run(seed uint64) error {
 	if err := s.loseDisks(); err != nil {
 		return err
 	}
+	if err := s.beCalm(); err != nil {
+		return err
+	}
+	loaded := (s.w.Clock.Mono() - begun).Seconds()
 	counts := clients.end()
+	s.storm.end()
 	guards.end()
 	success, _ := counts.Success()
 	tried := clients.operations.Load()
-	s.t.Logf("%d effective faults in %v virtual, %d operations (%.0f a second), %.1f %% succeed, %+v\n%vrestarts after failures: %v",
-		nemeses.effective(), lasted, tried, float64(tried)/lasted.Seconds(), success, counts, nemeses, s.restarts())
+	s.t.Logf("%d effective faults in %v virtual, %d operations (%.0f a second), %.1f %% succeed, %+v\n%v%v\n%v; restarts after failures: %v",
+		nemeses.effective(), lasted, tried, float64(tried)/loaded, success, counts, nemeses, s.storm, &s.batches, s.restarts())
 	if err := s.found.err(); err != nil {
 		return err
 	}
-	if success < 50 || float64(tried) < 100*lasted.Seconds() {
-		return fmt.Errorf("%.1f %% of %d operations in %v: too little was tried", success, tried, lasted)
+	if success < 50 || float64(tried) < 100*loaded {
+		return fmt.Errorf("%.1f %% of %d operations in %.0f s: too little was tried", success, tried, loaded)
 	}
 	for _, n := range nemeses {
 		if _, void := n.Effective(); len(void) > 0 && simEveryKind {
@@ -256,8 +265,8 @@ func (s *simulation) createTables() error {
 	if s.byHints {
 		repair = "NONE"
 	}
-	for _, t := range s.table {
-		texts = append(texts, "CREATE TABLE "+t.name+" (p int, r int, v bigint, PRIMARY KEY (p, r)) WITH read_repair = '"+repair+"'")
+	for _, name := range s.tables() {
+		texts = append(texts, "CREATE TABLE "+name+" (p int, r int, v bigint, PRIMARY KEY (p, r)) WITH read_repair = '"+repair+"'")
 	}
 	for _, text := range texts {
 		if err := s.exec(0, ring.One, text); err != nil {
@@ -295,6 +304,19 @@ func (s *simulation) count(i int, text string) (int, error) {
 	return found, rows.Err()
 }
 
+// beCalm has clients and operators go on without any fault: nothing may fail.
+func (s *simulation) beCalm() error {
+	for i := range s.nodes {
+		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
+			return err
+		}
+	}
+	s.storm.calm.Store(true)
+	s.w.Clock.Sleep(simCalm)
+	s.storm.calm.Store(false)
+	return s.found.err()
+}
+
 // quiet waits until nothing is left to do, reads everything at ALL and then
 // each replica alone.
 func (s *simulation) quiet() error {
@@ -316,6 +338,9 @@ func (s *simulation) quiet() error {
 		}
 	}
 	s.w.Clock.Sleep(simSettle)
+	if err := errors.Join(s.eventually(s.storm.agreed), s.storm.complete()); err != nil {
+		return err
+	}
 	for _, t := range s.table {
 		if s.byHints {
 			break
@@ -327,28 +352,43 @@ func (s *simulation) quiet() error {
 	if err := s.found.err(); err != nil {
 		return err
 	}
-	states := [2]map[int][]map[string]int64{{}, {}}
+	alone := map[string]map[int][]map[string]int64{} // by table and partition
 	for i := range s.nodes {
 		cut := s.w.Net.Isolate(i)
-		for k, t := range s.table {
+		for _, name := range s.tables() {
+			if alone[name] == nil {
+				alone[name] = map[int][]map[string]int64{}
+			}
 			for p := range simPartitions {
 				// A node that reaches nobody answers for what it has itself.
-				if rows, err := s.partition(t, i, p, ring.One); err == nil {
-					states[k][p] = append(states[k][p], rows)
+				if rows, err := s.partition(name, i, p, ring.One); err == nil {
+					alone[name][p] = append(alone[name][p], rows)
 				}
 			}
 		}
 		cut.Heal()
 	}
-	for k, t := range s.table {
+	for name, partitions := range alone {
 		for p := range simPartitions {
-			if n := len(states[k][p]); n != 3 {
-				return fmt.Errorf("partition %d of %s is with %d replicas alone, not with 3", p, t.name, n)
+			if n := len(partitions[p]); n != simReplicas {
+				return fmt.Errorf("partition %d of %s is with %d replicas alone, not with %d", p, name, n, simReplicas)
 			}
-			if err := t.h.Replicas(fmt.Sprint(p), states[k][p]); err != nil {
+		}
+	}
+	for _, t := range s.table {
+		for p := range simPartitions {
+			if err := t.h.Replicas(fmt.Sprint(p), alone[t.name][p]); err != nil {
 				return fmt.Errorf("%s: %w", t.name, err)
 			}
 		}
 	}
-	return nil
+	return s.batches.judge(alone[batchTable])
+}
+
+// tables are the names of those that clients use.
+func (s *simulation) tables() (names []string) {
+	for _, t := range s.table {
+		names = append(names, t.name)
+	}
+	return append(names, batchTable)
 }

@@ -20,6 +20,7 @@ import (
 const (
 	simPartitions = 12
 	simRows       = 6
+	simReplicas   = 3
 	// simPace is the mean time between the starts of two operations, whatever
 	// became of those before.
 	simPace = 9 * time.Millisecond
@@ -141,8 +142,13 @@ func (s *simulation) operate(r *rand.Source) error {
 		return s.write(t, i, p, row, deletePartition)
 	case n < 15:
 		return s.write(t, i, p, row, writeTTL)
-	case n < 50:
+	case n < 48:
 		return s.write(t, i, p, row, writeRow)
+	case n < 50:
+		s.writeBatch(i, r)
+		return nil
+	case n < 51:
+		return s.readBatches(i, p)
 	case n < 68:
 		return s.readPartition(t, i, p)
 	case n < 70:
@@ -195,7 +201,9 @@ func (s *simulation) write(t *simTable, i, p, row int, kind writeKind) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), simPatience)
 	defer cancel()
+	calm := s.storm.calm.Load()
 	err := n.Query().Exec(ctx, st)
+	s.judge(i, calm, err)
 	var refused *native.Error
 	switch {
 	case err == nil && s.runs(i, n):
@@ -206,6 +214,16 @@ func (s *simulation) write(t *simTable, i, p, row int, kind writeKind) error {
 		op.Unknown()
 	}
 	return nil
+}
+
+// judge takes note of an error that no fault explains: any while nothing is
+// wrong, and at all times one that blames the statement, which changes of other
+// tables must not bring about.
+func (s *simulation) judge(i int, calm bool, err error) {
+	var e *native.Error
+	if err != nil && (calm || errors.As(err, &e) && e.Code >= native.CodeSyntax) {
+		s.found.note(fmt.Errorf("node %d refuses an operation, nothing wrong %v: %w", i, calm, err))
+	}
 }
 
 // runs tells whether a node's machine has not gone down: what one tells that
@@ -232,7 +250,7 @@ func (s *simulation) readRow(t *simTable, i, p, row int) error {
 // readPartition reads a partition through node i and judges it.
 func (s *simulation) readPartition(t *simTable, i, p int) error {
 	q := t.h.Read(strconv.Itoa(p))
-	rows, err := s.partition(t, i, p, ring.Quorum)
+	rows, err := s.partition(t.name, i, p, ring.Quorum)
 	if err != nil {
 		q.Failed()
 		return nil
@@ -240,9 +258,9 @@ func (s *simulation) readPartition(t *simTable, i, p int) error {
 	return s.blame(t, i, q.Rows(rows))
 }
 
-func (s *simulation) partition(t *simTable, i, p int, level ring.ConsistencyLevel) (map[string]int64, error) {
+func (s *simulation) partition(table string, i, p int, level ring.ConsistencyLevel) (map[string]int64, error) {
 	rows, err := s.rows(i, query.Statement{
-		Text: "SELECT p, r, v FROM " + t.name + " WHERE p = ?", Values: []any{p}, Consistency: level,
+		Text: "SELECT p, r, v FROM " + table + " WHERE p = ?", Values: []any{p}, Consistency: level,
 	})
 	return rows[p], err
 }
@@ -287,8 +305,11 @@ func (s *simulation) rows(i int, st query.Statement) (map[int]map[string]int64, 
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), simPatience)
 	defer cancel()
+	calm := s.storm.calm.Load()
+	s.storm.see(i, n.Query().Schema())
 	rows, err := n.Query().Query(ctx, st)
 	if err != nil {
+		s.judge(i, calm, err)
 		return nil, err
 	}
 	all := map[int]map[string]int64{}
@@ -304,6 +325,7 @@ func (s *simulation) rows(i int, st query.Statement) (map[int]map[string]int64, 
 		all[int(p)][strconv.Itoa(int(r))] = v
 	}
 	if err := rows.Err(); err != nil {
+		s.judge(i, calm, err)
 		return nil, err
 	}
 	if !s.runs(i, n) {

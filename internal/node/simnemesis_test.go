@@ -119,7 +119,7 @@ func (s *simulation) nemeses() nemeses {
 		machines = append(machines, s.bitFlips(rotten))
 	}
 	gap, hold := [2]time.Duration{100 * time.Millisecond, time.Second}, [2]time.Duration{200 * time.Millisecond, 6 * time.Second}
-	return nemeses{s.w.NewNemesis(gap, hold, s.w.NetworkActions(all)...), s.w.NewNemesis(gap, hold, machines...)}
+	return nemeses{s.w.NewNemesis(gap, hold, append(s.w.NetworkActions(all), s.noQuorum(all))...), s.w.NewNemesis(gap, hold, machines...)}
 }
 
 // restart starts node i, which no fault may prevent.

@@ -11,6 +11,7 @@ import (
 const (
 	simDefaultRuns = 4
 	simDefaultTime = 10 * time.Minute
+	simCalm        = 15 * time.Second
 	simEveryKind   = true
 )
 

@@ -8,6 +8,7 @@ import "time"
 const (
 	simDefaultRuns = 1
 	simDefaultTime = 8 * time.Second
+	simCalm        = 3 * time.Second
 	simEveryKind   = false
 )
 

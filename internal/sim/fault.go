@@ -47,6 +47,18 @@ func (n *Network) Split(a, b []int) *Fault {
 	return n.add(&Fault{Kind: "split", blocks: true, hits: func(from, to int) bool { return ab(from, to) || ba(from, to) }})
 }
 
+// Shatter blocks all links between sets of machines, none of which is the
+// majority if they are small enough.
+func (n *Network) Shatter(parts ...[]int) *Fault {
+	part := func(machine int) int {
+		return slices.IndexFunc(parts, func(p []int) bool { return slices.Contains(p, machine) })
+	}
+	return n.add(&Fault{Kind: "shatter", blocks: true, hits: func(from, to int) bool {
+		a, b := part(from), part(to)
+		return a != b && a >= 0 && b >= 0
+	}})
+}
+
 // Isolate blocks all links of one machine.
 func (n *Network) Isolate(machine int) *Fault {
 	return n.add(&Fault{Kind: "isolate", blocks: true, hits: func(from, to int) bool {

@@ -150,6 +150,15 @@ func (n *Nemesis) String() string {
 // pick is one of the machines.
 func (w *World) pick(of []int) int { return of[w.Rand.Uint64N(uint64(len(of)))] }
 
+// Shuffled is the machines in a random order.
+func (w *World) Shuffled(machines []int) []int {
+	order := w.shuffled(len(machines))
+	for i, k := range order {
+		order[i] = machines[k]
+	}
+	return order
+}
+
 // held makes an action of a fault of the network.
 func held(kind string, begin func() *Fault) Action {
 	return Action{kind, func(time.Duration) func() int64 {
@@ -164,15 +173,9 @@ func held(kind string, begin func() *Fault) Action {
 // NetworkActions are all faults of the network among the machines.
 func (w *World) NetworkActions(machines []int) []Action {
 	halves := func() (a, b []int) {
-		order := w.shuffled(len(machines))
-		for i, k := range order {
-			if i < (len(order)+1)/2 {
-				a = append(a, machines[k])
-			} else {
-				b = append(b, machines[k])
-			}
-		}
-		return a, b
+		order := w.Shuffled(machines)
+		half := (len(order) + 1) / 2
+		return order[:half:half], order[half:]
 	}
 	return []Action{
 		held("isolate", func() *Fault { return w.Net.Isolate(w.pick(machines)) }),
