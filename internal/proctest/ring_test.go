@@ -35,6 +35,7 @@ type ringOptions struct {
 	dcs   int      // data centres, one after the other; 0 is 1
 	dirs  []string // data directories; nil for new ones
 	args  []string // more flags of each
+	env   []string // more environment of each
 	tags  []string // build tags of each node; nil for none
 }
 
@@ -66,7 +67,7 @@ func newRing(t testing.TB, o ringOptions) *processes {
 		if o.tags != nil {
 			tags = o.tags[i]
 		}
-		s := newServer(t, options{dir: dir, tags: tags, args: append(args, o.args...)})
+		s := newServer(t, options{dir: dir, tags: tags, env: o.env, args: append(args, o.args...)})
 		s.host, s.port = loopback(i), r.cql
 		r.servers = append(r.servers, s)
 		s.start()

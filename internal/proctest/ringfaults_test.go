@@ -93,20 +93,28 @@ func (r *processes) rate(db *gocql.Session) int {
 	return rate
 }
 
-// peak is how many writes a second a closed loop of 64 does.
+// peak is how many writes a second a closed loop does.
 func (r *processes) peak(db *gocql.Session) int {
 	r.t.Helper()
+	var last atomic.Int64
+	return r.peakOf(func() {
+		k := last.Add(-1)
+		if err := db.Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", k, value(k)).Exec(); err != nil {
+			r.t.Errorf("peak: %v", err)
+		}
+	})
+}
+
+// peakOf is how many times a second a closed loop of 64 does something.
+func (r *processes) peakOf(do func()) int {
 	const seconds = 5
 	var n atomic.Int64
 	var wg sync.WaitGroup
 	end := time.Now().Add(seconds * time.Second)
-	for w := range 64 {
+	for range 64 {
 		wg.Go(func() {
-			for k := int64(-1 - w); time.Now().Before(end); k -= 64 {
-				if err := db.Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", k, value(k)).Exec(); err != nil {
-					r.t.Errorf("peak: %v", err)
-					return
-				}
+			for time.Now().Before(end) {
+				do()
 				n.Add(1)
 			}
 		})

@@ -1,0 +1,190 @@
+//go:build clients || long
+
+package proctest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	gocql "github.com/apache/cassandra-gocql-driver/v2"
+)
+
+const (
+	scaleRows  = 10_000           // of each node
+	scaleIdle  = 10 * time.Second // length of the look at idle nodes
+	scaleWhile = 20 * time.Second // of the load
+	scaleFull  = 64               // writes in flight while the rows are made
+)
+
+// BenchmarkRingScale tells what an operation costs the servers in rings of 3, 6
+// and 9 nodes, with as many rows for each node and the same rate for all of the
+// ring: half of what the three do. Half of the operations write, half read, at
+// QUORUM, three replicas, the client token-aware. The cost is the CPU time of all
+// servers over the operations; that of the ring before the load is told beside
+// it, and what one node has to do then.
+//
+// Each server has one thread for Go code, as all share the machine: of more, Go
+// has the idle ones look for work at each message, which three busy servers do
+// less than nine that have little to do.
+//
+//	go test -tags long -run '^$' -bench RingScale -benchtime 1x ./internal/proctest
+func BenchmarkRingScale(b *testing.B) {
+	for _, sync := range []string{"periodic", "batch"} {
+		rate, first := 0, 0.0 // of the three
+		for _, nodes := range []int{3, 6, 9} {
+			b.Run(fmt.Sprintf("%s/%d", sync, nodes), func(b *testing.B) {
+				r := newRing(b, ringOptions{nodes: nodes, env: []string{"GOMAXPROCS=1"}, args: []string{
+					"--commitlog-sync", sync, "--commitlog-segment-size", "16MiB", "--commitlog-total-space", "256MiB",
+				}})
+				r.schema(simple(3))
+				idle := r.spent()
+				<-time.After(scaleIdle)
+				idle = r.spent().since(idle)
+
+				db := r.session(gocql.Quorum)
+				defer db.Close()
+				rows := int64(nodes) * scaleRows
+				fill(b, db, rows)
+				if rate == 0 {
+					rate = r.peakOf(func() { mixedOne(b, db, rows) }) / 2
+				}
+				mixedFor(b, db, rows, rate, 2*time.Second) // warm
+				var used spending
+				ops := 0
+				for b.Loop() {
+					before := r.spent()
+					ops += mixedFor(b, db, rows, rate, scaleWhile)
+					used = used.plus(r.spent().since(before))
+				}
+				cost := used.cpu * 1e6 / float64(ops)
+				if first == 0 {
+					first = cost
+				}
+				b.ReportMetric(0, "ns/op") // of the while, which says nothing
+				b.ReportMetric(float64(rate), "ops/s")
+				b.ReportMetric(cost, "us-CPU/op")
+				b.ReportMetric(cost/first, "of-three")
+				b.ReportMetric((used.cpu-idle.cpu*used.seconds/idle.seconds)*1e6/float64(ops), "us-CPU/op-above-idle")
+				b.ReportMetric(used.bytes/float64(ops), "internode-B/op")
+				b.ReportMetric(used.switches/float64(ops), "switches/op")
+				each := idle.seconds * float64(nodes)
+				b.ReportMetric(idle.cpu*1e3/each, "idle-ms-CPU/s/node")
+				b.ReportMetric(idle.bytes/each, "idle-B/s/node")
+				b.ReportMetric(idle.switches/each, "idle-switches/s/node")
+			})
+		}
+	}
+}
+
+// spending is what all servers of a ring have spent.
+type spending struct {
+	seconds  float64 // of the clock
+	cpu      float64 // seconds
+	bytes    float64 // that nodes sent to each other
+	switches float64 // of threads that gave up their core by themselves
+}
+
+func (r *processes) spent() spending {
+	r.t.Helper()
+	s := spending{seconds: float64(time.Now().UnixNano()) / 1e9}
+	for _, o := range r.servers {
+		s.cpu += o.metric("process_cpu_seconds_total")
+		s.bytes += o.metric("ilion_internode_sent_bytes_total")
+		s.switches += o.switches()
+	}
+	return s
+}
+
+func (s spending) since(o spending) spending {
+	return spending{s.seconds - o.seconds, s.cpu - o.cpu, s.bytes - o.bytes, s.switches - o.switches}
+}
+
+func (s spending) plus(o spending) spending {
+	return spending{s.seconds + o.seconds, s.cpu + o.cpu, s.bytes + o.bytes, s.switches + o.switches}
+}
+
+// switches is how often threads of the process have gone to sleep. Those that
+// have ended count no more; the Go runtime ends none.
+func (s *server) switches() (sum float64) {
+	s.t.Helper()
+	dir := fmt.Sprintf("/proc/%d/task", s.cmd.Process.Pid)
+	threads, err := os.ReadDir(dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, thread := range threads {
+		p, err := os.ReadFile(dir + "/" + thread.Name() + "/status")
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		for line := range strings.Lines(string(p)) {
+			if rest, ok := strings.CutPrefix(line, "voluntary_ctxt_switches:"); ok {
+				n, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+				if err != nil {
+					s.t.Fatal(err)
+				}
+				sum += n
+			}
+		}
+	}
+	return sum
+}
+
+// fill writes the rows 0 to n.
+func fill(b *testing.B, db *gocql.Session, n int64) {
+	b.Helper()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range scaleFull {
+		wg.Go(func() {
+			for k := next.Add(1) - 1; k < n; k = next.Add(1) - 1 {
+				if err := db.Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", k, value(k)).Exec(); err != nil {
+					b.Errorf("row %d: %v", k, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// mixedOne writes a row again or reads one.
+func mixedOne(b *testing.B, db *gocql.Session, rows int64) {
+	k := rand.Int64N(rows)
+	if rand.IntN(2) == 0 {
+		if err := db.Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", k, value(k)).Exec(); err != nil {
+			b.Errorf("row %d: %v", k, err)
+		}
+		return
+	}
+	var text string
+	if err := db.Query("SELECT v FROM ks.t WHERE k = ?", k).Scan(&text); err != nil || text != value(k) {
+		b.Errorf("row %d: %q, %v", k, text, err)
+	}
+}
+
+// mixedFor does that at a rate, without waiting for answers, and returns how
+// often.
+func mixedFor(b *testing.B, db *gocql.Session, rows int64, rate int, d time.Duration) (ops int) {
+	b.Helper()
+	var wg sync.WaitGroup
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for start := time.Now(); ; <-tick.C {
+		past := min(time.Since(start), d)
+		for due := int(past.Seconds() * float64(rate)); ops < due; ops++ {
+			wg.Go(func() { mixedOne(b, db, rows) })
+		}
+		if past == d {
+			wg.Wait()
+			return ops
+		}
+	}
+}
