@@ -3,6 +3,7 @@
 package netbuf
 
 import (
+	"io"
 	"net"
 	"testing"
 )
@@ -49,5 +50,24 @@ func BenchmarkReader(b *testing.B) {
 		for r, ok := s.next(); ok; r, ok = s.next() {
 			s.end(r)
 		}
+	}
+}
+
+func TestWriterAllocatesNothing(t *testing.T) {
+	mine, theirs := sockets(t)
+	var w Writer
+	w.Open(mine)
+	one, two, in := make([]byte, 100), make([]byte, 5000), make([]byte, 5100)
+	parts := make([][]byte, 2)
+	if n := testing.AllocsPerRun(100, func() {
+		parts[0], parts[1] = one, two
+		if err := w.Write(parts); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(theirs, in); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }

@@ -1,6 +1,7 @@
 // Package netbuf reads a connection's input in chunks that requests alias: no
 // byte of a request is copied, and a connection without input holds no buffer.
-// Both protocols for clients and the one between nodes read by it.
+// Both protocols for clients and the one between nodes read by it. A Writer sends
+// buffers as they are, gathered.
 //
 //	in.Open(nc, netbuf.Config{Size: 16 << 10, Account: account, InFlight: &inflight})
 //	for {
@@ -39,9 +40,15 @@
 // each lone request would hold a whole chunk. Where there is no socket it waits
 // with 64 bytes of its own. A Gate can make it wait for memory, too.
 //
+// # System calls
+//
+// On Linux the socket is read and written without a word to Go's scheduler. The
+// calls cannot wait, and a lone request would wake the scheduler's monitor with
+// each of them, which costs several times the call.
+//
 // # Concurrency
 //
-// A Reader belongs to the goroutine that reads, but for DropParked. A Chunk's
-// methods are safe for concurrent use, its bytes are written by the reader alone,
-// behind what was taken.
+// A Reader belongs to the goroutine that reads, but for DropParked; a Writer to
+// one goroutine at a time. A Chunk's methods are safe for concurrent use, its
+// bytes are written by the reader alone, behind what was taken.
 package netbuf

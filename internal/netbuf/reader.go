@@ -173,7 +173,7 @@ func (in *Reader) readRaw(fd uintptr) bool {
 		in.unpark()
 	}
 	for {
-		in.n, in.err = syscall.Read(int(fd), in.cur.B[in.w:])
+		in.n, in.err = readSocket(fd, in.cur.B[in.w:])
 		switch {
 		case errors.Is(in.err, syscall.EINTR):
 			continue

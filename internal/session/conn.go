@@ -76,6 +76,7 @@ const (
 func newConn(s *Server, id uint64, nc net.Conn) *Conn {
 	c := &Conn{srv: s, id: id, nc: nc, since: s.clock.Now(), wake: make(chan struct{}, 1)}
 	c.in.Open(nc, netbuf.Config{Size: chunkSize, Account: s.input, Gate: s.input, InFlight: &c.inflight})
+	c.enc.out.Open(nc)
 	c.writeFn = c.writeLoop
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		c.remote = netip.AddrPortFrom(a.AddrPort().Addr().Unmap(), a.AddrPort().Port())

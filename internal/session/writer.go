@@ -1,18 +1,19 @@
 package session
 
 import (
-	"net"
 	"sync"
 	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/netbuf"
 )
 
 const (
 	// flushSize is how many bytes are collected before they are written.
 	flushSize = 64 << 10
-	// directSize is the size from which an answer's body is not copied.
-	directSize = 32 << 10
+	// directSize is the size from which an answer's body is not copied: about
+	// where that costs more than one buffer more in the call that writes.
+	directSize = 4 << 10
 
 	lingerTime  = time.Second
 	lingerReads = 16 << 10
@@ -23,11 +24,19 @@ type encoder struct {
 	framed      bool // v5 segments
 	compression native.Compression
 	buf         *outBuffers // borrowed while there is something to write
-	vec         net.Buffers
-	vecs        [2][]byte
-	sent        int64 // requests encoded but not counted out
-	sentBytes   int64
-	unsent      int64
+
+	// held are answers whose bodies go out as they are, each behind the first
+	// cuts[i] bytes of buf.frames.
+	held     requestList
+	cuts     []int
+	heldSize int
+	parts    [][]byte // frames and bodies in turn
+
+	out netbuf.Writer
+
+	sent      int64 // requests encoded but not counted out
+	sentBytes int64
+	unsent    int64
 }
 
 // outBuffers are borrowed by a writer.
@@ -98,7 +107,7 @@ func (c *Conn) write(l requestList) {
 			break
 		}
 	}
-	c.flush(nil)
+	c.flush()
 	e.buf.put()
 	e.buf = nil
 }
@@ -118,13 +127,16 @@ func (c *Conn) writeOne(r *Request) bool {
 	starts, closes := r.reply.starts && r.reply.kind != replyError, r.reply.closes
 	direct := len(r.reply.body) >= directSize && !e.framed && e.compression == native.NoCompression
 	c.encode(r, direct)
-	ok := true
 	if direct {
-		ok = c.flush(r.reply.body)
+		e.cuts = append(e.cuts, len(e.buf.frames))
+		e.heldSize += len(r.reply.body)
+		e.held.push(r)
+	} else {
+		r.recycle()
 	}
-	r.recycle()
-	if starts || closes || len(e.buf.frames)+len(e.buf.out) >= flushSize {
-		ok = c.flush(nil)
+	ok := true
+	if starts || closes || len(e.buf.frames)+len(e.buf.out)+e.heldSize >= flushSize {
+		ok = c.flush()
 	}
 	if starts {
 		e.framed = c.Version() >= native.V5
@@ -201,9 +213,9 @@ func (c *Conn) appendBody(dst []byte, r *Request) []byte {
 	return dst
 }
 
-// flush writes what was collected, and tail after it, and counts the requests
-// out. False means that the connection is dead.
-func (c *Conn) flush(tail []byte) bool {
+// flush writes what was collected and counts the requests out. False means that
+// the connection is dead.
+func (c *Conn) flush() bool {
 	e := &c.enc
 	b := e.buf
 	out := b.frames
@@ -214,8 +226,13 @@ func (c *Conn) flush(tail []byte) bool {
 	case len(b.out) > 0:
 		out = b.out
 	}
-	ok := len(out) == 0 || c.send(out, tail)
+	ok := len(out) == 0 || c.send(e.interleave(out))
+	for r := e.held.pop(); r != nil; r = e.held.pop() {
+		r.recycle()
+	}
+	clear(e.parts)
 	b.frames, b.out = b.frames[:0], b.out[:0]
+	e.cuts, e.heldSize = e.cuts[:0], 0
 	c.sentUnsent(e.unsent)
 	sent, bytes := e.sent, e.sentBytes
 	e.sent, e.sentBytes, e.unsent = 0, 0, 0
@@ -223,21 +240,30 @@ func (c *Conn) flush(tail []byte) bool {
 	return ok
 }
 
-// send writes to the socket. The sweeper closes it if that takes too long.
-func (c *Conn) send(out, tail []byte) bool {
-	c.writeSince.Store(max(int64(c.srv.clock.Mono()), 1))
-	var err error
-	if tail == nil {
-		_, err = c.nc.Write(out)
-	} else {
-		e := &c.enc
-		e.vecs = [2][]byte{out, tail}
-		e.vec = e.vecs[:]
-		_, err = e.vec.WriteTo(c.nc)
-		e.vecs = [2][]byte{}
+// interleave puts the bodies that are held to their places in out.
+func (e *encoder) interleave(out []byte) [][]byte {
+	e.parts = e.parts[:0]
+	from, r := 0, e.held.head
+	for _, cut := range e.cuts {
+		e.parts = append(e.parts, out[from:cut], r.reply.body)
+		from, r = cut, r.next
 	}
+	if from < len(out) {
+		e.parts = append(e.parts, out[from:])
+	}
+	return e.parts
+}
+
+// send writes to the socket. The sweeper closes it if that takes too long.
+func (c *Conn) send(parts [][]byte) bool {
+	size := 0
+	for _, p := range parts {
+		size += len(p)
+	}
+	c.writeSince.Store(max(int64(c.srv.clock.Mono()), 1))
+	err := c.enc.out.Write(parts)
 	c.writeSince.Store(0)
-	c.srv.stats.BytesOut.Add(int64(len(out) + len(tail)))
+	c.srv.stats.BytesOut.Add(int64(size))
 	if err != nil {
 		c.abort()
 		return false
