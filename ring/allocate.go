@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+
+	"github.com/ilion-db/ilion/internal/invariant"
 )
 
 // Allocate chooses n tokens for a joining node so that with rf replicas in its
@@ -49,6 +51,7 @@ func Allocate(nodes []Node, joining Node, n, rf int, seed uint64) []Token {
 		}
 	}
 	slices.Sort(tokens)
+	invariant.Check(len(slices.Compact(slices.Clone(tokens))) == n, "ring: a token is given out twice")
 	return tokens
 }
 

@@ -1,6 +1,11 @@
 package ring
 
-import "errors"
+import (
+	"errors"
+	"slices"
+
+	"github.com/ilion-db/ilion/internal/invariant"
+)
 
 // Placement names the replicas of every token explicitly, so that nodes which
 // hold the same one agree on owners whatever their version computes. It is
@@ -42,5 +47,22 @@ func Place(nodes []Node, s Strategy) (*Placement, error) {
 		}
 		p.Ranges[i] = PlacedRange{Range: r.rangeAt(i), Replicas: replicas}
 	}
+	p.check()
 	return p, nil
+}
+
+// check asserts that the ranges cover the ring and that nobody holds one twice.
+func (p *Placement) check() {
+	if !invariant.Enabled {
+		return
+	}
+	before := p.Ranges[len(p.Ranges)-1].Range.End
+	for i := range p.Ranges {
+		r := &p.Ranges[i]
+		invariant.Check(r.Range.Start == before && (i == 0 || before < r.Range.End), "ring: range %d begins at %d, behind %d", i, r.Range.Start, before)
+		before = r.Range.End
+		for j, h := range r.Replicas {
+			invariant.Check(!slices.Contains(r.Replicas[:j], h), "ring: %x holds range %d twice", h, i)
+		}
+	}
 }

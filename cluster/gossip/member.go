@@ -1,6 +1,10 @@
 package gossip
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/ilion-db/ilion/internal/invariant"
+)
 
 // Member is what is known of a member.
 type Member struct {
@@ -55,6 +59,7 @@ func (r *record) next() (e Event, ok bool) {
 		r.told.Up = false
 		return Event{Kind: Down, Member: r.told, Left: r.left && same}, true
 	case r.now.Up && !r.told.Up:
+		invariant.Check(r.now.Boot >= r.told.Boot, "gossip: an earlier process of a host comes up after a later one")
 		r.told = r.now
 		return Event{Kind: Up, Member: r.told}, true
 	case r.now.Up && r.now != r.told:

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/hashicorp/memberlist"
+	"github.com/ilion-db/ilion/internal/invariant"
 )
 
 // maxMembers bounds the members that are alive, and the hosts known.
@@ -120,11 +121,13 @@ func (ms *members) hear(n *memberlist.Node, up bool) {
 	if m.Boot < r.now.Boot {
 		return
 	}
+	invariant.Check(r.told.Boot <= m.Boot, "gossip: a boot count falls that was told of")
 	r.now, r.left = m, n.State == memberlist.StateLeft
 	if !r.queued {
 		r.queued = true
 		ms.queue = append(ms.queue, r)
 	}
+	invariant.Check(len(ms.queue) <= len(ms.hosts), "gossip: a member is queued twice")
 	select {
 	case ms.wake <- struct{}{}:
 	default:
@@ -137,6 +140,7 @@ func (ms *members) next() (Event, bool) {
 	defer ms.mu.Unlock()
 	for len(ms.queue) > 0 && !ms.closed {
 		r := ms.queue[0]
+		invariant.Check(r.queued, "gossip: a member is queued that does not know of it")
 		if e, ok := r.next(); ok {
 			return e, true
 		}

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
 )
@@ -90,6 +91,7 @@ func (ds *drops) add(d Drop) bool {
 	if len(ds.list) > maxDrops {
 		ds.coarsen()
 	}
+	invariant.Check(len(ds.list) <= maxDrops, "hints: more drops than may be kept")
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/journal"
 )
 
@@ -13,7 +14,8 @@ type target struct {
 	id     [16]byte
 	signal chan struct{} // of capacity 1: the deliverer is to look again
 
-	mu        sync.Mutex // protects what follows
+	mu        sync.Mutex       // protects what follows
+	appended  journal.Position // of the last durable hint
 	delivered journal.Position
 	freed     journal.Position // up to which files have been released
 	parts     []part           // by segment: what is not delivered
@@ -40,6 +42,8 @@ func newTarget(s *Store, id [16]byte, at journal.Position) *target {
 func (t *target) added(at journal.Position, created int64, bytes int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	invariant.Check(below(t.appended, at), "hints: a hint lies before one that was added earlier")
+	t.appended = at
 	t.count(at.Segment, 1, int64(bytes), created)
 	t.newest = max(t.newest, created)
 }
@@ -113,6 +117,7 @@ func (t *target) empty() bool {
 func (t *target) released(at journal.Position) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	invariant.Check(!below(t.delivered, at), "hints: files are released that hold what was not delivered")
 	t.freed = at
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/journal"
 )
 
@@ -34,6 +35,7 @@ type slot struct {
 	from, next journal.Position // of the hint, and behind it
 	bytes      int
 	hint       Drop // what its refusal leaves
+	sent       bool // and not answered
 	gone       bool // delivered or dropped
 	answer     func(rate int64, err error)
 }
@@ -53,6 +55,8 @@ func (w *window) full() bool {
 // push takes a slot for a hint. The window is not full.
 func (w *window) push() *slot {
 	s := &w.slots[(w.head+w.count)%maxInFlight]
+	invariant.Check(w.count < maxInFlight && !s.sent, "hints: more is on its way than there is room for")
+	s.sent = true
 	w.count++
 	w.inFlight++
 	s.gone = false
@@ -79,9 +83,11 @@ func (t *target) answered(i int, rate int64, err error) {
 	t.mu.Lock()
 	w := &t.window
 	s := &w.slots[i]
-	s.gone = err == nil || refused
+	invariant.Check(s.sent, "hints: a hint is answered twice")
+	s.sent, s.gone = false, err == nil || refused
 	w.inFlight--
 	w.bytes -= int64(s.bytes)
+	invariant.Check(w.inFlight >= 0 && w.bytes >= 0, "hints: less than nothing is on its way")
 	w.failed = w.failed || !s.gone
 	w.taken = w.taken || s.gone
 	if rate > 0 {
@@ -97,6 +103,7 @@ func (t *target) pass() {
 	w := &t.window
 	for w.count > 0 && w.slots[w.head].gone {
 		s := &w.slots[w.head]
+		invariant.Check(!below(s.next, t.delivered) && below(s.from, s.next), "hints: the position of what was delivered goes back")
 		t.delivered = s.next
 		t.count(s.from.Segment, -1, -int64(s.bytes), s.hint.First)
 		w.head = (w.head + 1) % maxInFlight
@@ -107,5 +114,6 @@ func (t *target) pass() {
 // rewind forgets what was sent and not passed: it is read again. Nothing is in
 // flight. mu is held.
 func (w *window) rewind() {
+	invariant.Check(w.inFlight == 0, "hints: what is on its way is forgotten")
 	w.head, w.count, w.bytes, w.failed = 0, 0, 0, false
 }

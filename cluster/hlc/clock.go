@@ -57,6 +57,7 @@ func (h *Clock) Follow(stamp int64) bool {
 		return false
 	}
 	raise(&h.last, stamp)
+	invariant.Check(h.last.Load() >= stamp, "hlc: the clock goes back")
 	return true
 }
 

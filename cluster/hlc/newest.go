@@ -3,6 +3,7 @@ package hlc
 import (
 	"sync/atomic"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/ring"
 )
 
@@ -33,5 +34,7 @@ func (n *Newest) Meet(token ring.Token, stamp int64) (newest int64, newer bool) 
 	if raise(s, stamp) {
 		return stamp, false
 	}
-	return s.Load(), true
+	newest = s.Load()
+	invariant.Check(newest >= stamp, "hlc: the newest stamp is older than one that was met")
+	return newest, true
 }

@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"sync"
+
+	"github.com/ilion-db/ilion/internal/invariant"
 )
 
 // call is a request that waits for its answer.
@@ -24,6 +26,7 @@ type call struct {
 var callPool = sync.Pool{New: func() any { return new(call) }}
 
 func (c *call) recycle() {
+	invariant.Check(c.slot == 0, "rpc: a call is recycled whose deadline is kept")
 	c.r, c.c, c.busy, c.ended = nil, nil, false, nil
 	callPool.Put(c)
 }
@@ -79,6 +82,7 @@ func (t *callTable) take(stream uint32) *call {
 	if k != nil {
 		t.slots[stream&uint32(len(t.slots)-1)] = nil
 		t.count--
+		invariant.Check(t.count >= 0, "rpc: more calls are over than were made")
 	}
 	return k
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/netbuf"
 	"github.com/ilion-db/ilion/wire"
 )
@@ -65,7 +66,8 @@ type holder conn
 
 // Charge implements netbuf.Account.
 func (h *holder) Charge(n int64) {
-	h.held.Add(n)
+	left := h.held.Add(n)
+	invariant.Check(left >= 0, "rpc: a connection has less than no input")
 	h.e.held.Add(n)
 }
 
@@ -125,6 +127,7 @@ func (c *conn) finish(k *call, a *Answer) {
 		c.e.wheel.remove(k)
 	}
 	r := k.r
+	invariant.Check(r != nil, "rpc: a call is answered twice")
 	k.recycle()
 	r.Receive(a)
 }

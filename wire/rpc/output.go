@@ -5,6 +5,7 @@ import (
 	"runtime"
 
 	"github.com/ilion-db/ilion/internal/encoding"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/wire"
 	"github.com/valyala/bytebufferpool"
 )
@@ -206,7 +207,8 @@ func (c *conn) addUnsent(size int) bool {
 // sentUnsent counts them out.
 func (c *conn) sentUnsent(size int) {
 	if c.serves() {
-		c.e.unsent.Add(-int64(size))
+		left := c.e.unsent.Add(-int64(size))
+		invariant.Check(left >= 0, "rpc: clients have less than nothing to take")
 	}
 }
 
@@ -260,6 +262,7 @@ func (c *conn) writeHere() {
 func (c *conn) writeOnce() (more bool) {
 	c.mu.Lock()
 	o := &c.out
+	invariant.Check(o.writing, "rpc: somebody writes who is not the writer")
 	bufs := o.queue
 	o.queue, o.alone = o.spare[:0], false
 	c.mu.Unlock()
@@ -281,6 +284,7 @@ func (c *conn) writeOnce() (more bool) {
 	c.mu.Lock()
 	o.spare = bufs[:0]
 	o.bytes -= n
+	invariant.Check(o.bytes >= 0, "rpc: more was written than was queued")
 	if o.writing = len(o.queue) > 0; !o.writing && c.in.waiting {
 		c.in.waiting = false
 		c.in.room <- struct{}{}

@@ -91,6 +91,7 @@ func (r *Request) ReplyEpoch(epoch uint64, parts ...[]byte) {
 // Part answers in part: Reply, ReplyEpoch or Fail still has to follow. It may be
 // called from several goroutines at once, but not with or after those.
 func (r *Request) Part(epoch uint64, parts ...[]byte) {
+	invariant.Check(r.c != nil, "rpc: a request was answered in part after its end")
 	f := frame{op: r.op, flags: wire.FlagResponse | wire.FlagMore, pro: wire.Prologue{Epoch: epoch}, parts: parts}
 	if !r.oneWay {
 		r.answer(&f)
@@ -138,7 +139,9 @@ func (r *Request) end(f *frame) {
 	*r = Request{}
 	requestPool.Put(r)
 	k.Release()
-	if c.inflight.Add(-weight) == 0 {
+	left := c.inflight.Add(-weight)
+	invariant.Check(left >= 0, "rpc: more requests were answered than came")
+	if left == 0 {
 		c.in.DropParked()
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/internal/clock"
+	"github.com/ilion-db/ilion/internal/invariant"
 )
 
 const (
@@ -51,6 +52,7 @@ func (w *wheel) add(k *call) {
 	// Rounded up: a call is never ended early.
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	invariant.Check(k.slot == 0, "rpc: the deadline of a call is kept twice")
 	tick := max(k.due>>tickShift+1, w.done+1)
 	i := int(tick & (wheelSlots - 1))
 	k.slot = int32(i) + 1
