@@ -117,6 +117,29 @@ func roundTrip(t *testing.T, o Options) {
 	}
 }
 
+// TestReplayAnnounced tells the size of what may be replayed before any of it.
+func TestReplayAnnounced(t *testing.T) {
+	o := testOptions(vfs.NewMem())
+	var told []int64
+	o.OnReplay = func(bytes int64) { told = append(told, bytes) }
+	l, _, _ := mustOpen(t, o)
+	pos := mustAppend(t, l, "one", "two")
+	mustClose(t, l)
+	records := 0
+	if _, err := Replay(o, func(Position, []byte) error {
+		if records++; len(told) != 2 || told[0] != 0 || told[1] < 6 {
+			t.Errorf("told %v before record %d", told, records)
+		}
+		return nil
+	}); err != nil || records != 2 {
+		t.Fatalf("%d records, %v", records, err)
+	}
+	o.Start = Position{Segment: pos.Segment + 1}
+	if _, err := Replay(o, nil); err != nil || told[2] != 0 {
+		t.Errorf("told %v, the last with nothing to replay; %v", told, err)
+	}
+}
+
 func TestConcurrentAppends(t *testing.T) {
 	for _, lanes := range []int{1, 3} {
 		o := testOptions(vfs.NewMem())

@@ -80,6 +80,9 @@ type Options struct {
 	// renamed to *.set-aside once everything replayed has been discarded.
 	SetAside map[string]bool
 
+	// OnReplay is called once, before the first record is handed out, with the
+	// size in bytes of the segments that may hold any.
+	OnReplay func(bytes int64)
 	// OnFailure is called once when the log fails, from a goroutine of the log or
 	// of a caller of AppendSync. It must not block or call Close.
 	OnFailure func(error)

@@ -109,6 +109,7 @@ func scanDir(o *Options, direct bool, fn func(Position, []byte) error) (*scanSta
 		}
 	}
 	slices.SortStableFunc(st.files, func(a, b *found) int { return cmp.Compare(a.hint, b.hint) })
+	st.announce()
 	for _, f := range st.files {
 		if f.aside && f.header.size == 0 {
 			continue // unreadable
@@ -118,6 +119,20 @@ func scanDir(o *Options, direct bool, fn func(Position, []byte) error) (*scanSta
 		}
 	}
 	return st, st.judge()
+}
+
+// announce tells how much there may be to replay.
+func (st *scanState) announce() {
+	if st.opts.OnReplay == nil {
+		return
+	}
+	var bytes int64
+	for _, f := range st.files {
+		if f.hint >= max(st.opts.Start.Segment, 1) {
+			bytes += f.size
+		}
+	}
+	st.opts.OnReplay(bytes)
 }
 
 // look reads the header of one file.

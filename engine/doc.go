@@ -23,9 +23,13 @@
 // under the lock alone, written as a table file, named by the manifest and
 // dropped; the log below every table's first unflushed position is recycled.
 //
-// At the start one goroutine reads the log, and a worker for each core links
-// the records of its range of tokens; their order does not matter. A full
-// memtable is written while the others go on.
+// At the start one goroutine reads the log, and a worker for each core stores
+// the records of its range of tokens; their order does not matter. They go to
+// memtables if the log is small. A larger one would only pass through them into
+// files: then each worker gathers a run of records, sorts it and writes it as a
+// table file while the next is gathered. Records of small tables, records of
+// few partitions, and what is left at the end go to memtables all the same; a
+// full one is written while the others go on.
 //
 // # A read
 //

@@ -19,6 +19,7 @@ type fileWriter struct {
 	name    string
 	id      uint64
 	done    []*file
+	cold    bool // what is written stays out of the cache
 }
 
 func (e *Engine) newFileWriter(t *table) *fileWriter {
@@ -38,7 +39,9 @@ func (w *fileWriter) begin() error {
 	w.name = fmt.Sprintf("%s/%d.sst", dir, w.id)
 	// What is written past the page cache enters ours, so that a flush or a
 	// compaction does not make hot rows cold.
-	w.options.Cache, w.options.FileID = e.cache, w.id
+	if !w.cold {
+		w.options.Cache, w.options.FileID = e.cache, w.id
+	}
 	w.options.CreatedAt = e.seconds()
 	var err error
 	w.w, err = sstable.NewWriter(e.opts.FS, w.name, w.options)

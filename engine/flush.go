@@ -123,23 +123,8 @@ func (t *table) writeOldest(flushed *manifest.Mark) error {
 	if err != nil {
 		return err
 	}
-	var edit manifest.Edit
-	var size int64
-	for _, f := range files {
-		edit.AddFile(t.id, manifest.File{ID: f.id, Size: f.size})
-		size += f.size
-	}
-	if flushed != nil {
-		edit.Flushed(t.id, *flushed)
-	} else {
-		t.logged.Store(true)
-	}
-	if err := fail.Point("engine/flush-edit"); err != nil {
-		discard(files)
-		return err
-	}
-	if err := e.commit(&edit); err != nil {
-		e.giveUp(files, err)
+	size, err := t.nameFiles(files, flushed)
+	if err != nil {
 		return err
 	}
 	if flushed != nil {
@@ -152,6 +137,32 @@ func (t *table) writeOldest(flushed *manifest.Mark) error {
 	e.stats.flushes.Add(1)
 	e.stats.flushNanos.Add(int64(e.opts.Clock.Mono() - started))
 	return nil
+}
+
+// nameFiles makes the manifest name files of what was logged, which are given
+// up if it does not, and returns their size. Without a mark the next start
+// replays it all the same.
+func (t *table) nameFiles(files []*file, flushed *manifest.Mark) (size int64, err error) {
+	e := t.engine
+	var edit manifest.Edit
+	for _, f := range files {
+		edit.AddFile(t.id, manifest.File{ID: f.id, Size: f.size})
+		size += f.size
+	}
+	if flushed != nil {
+		edit.Flushed(t.id, *flushed)
+	} else {
+		t.logged.Store(true)
+	}
+	if err := fail.Point("engine/flush-edit"); err != nil {
+		discard(files)
+		return 0, err
+	}
+	if err := e.commit(&edit); err != nil {
+		e.giveUp(files, err)
+		return 0, err
+	}
+	return size, nil
 }
 
 // copySource streams everything of src into w.

@@ -9,6 +9,7 @@ import (
 	"github.com/ilion-db/ilion/engine/manifest"
 	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/schema"
 )
 
 // Replayed is what an Open found in the log.
@@ -20,15 +21,20 @@ type Replayed struct {
 // Replayed tells what Open found in the log.
 func (e *Engine) Replayed() Replayed { return e.replayed }
 
-// replayer links the records of the log into memtables. The goroutine that
-// reads the log hands them to workers; at most one memtable is written to a
-// file meanwhile, by a goroutine.
+// replayer brings the records of the log into memtables and files. The goroutine
+// that reads the log hands them to workers; at most one memtable is written to
+// a file meanwhile, by a goroutine.
 type replayer struct {
 	engine  *Engine
 	state   *manifest.State
 	workers *replayWorkers
 	result  Replayed
 	flush   chan error // of the flush that runs, else nil
+
+	// Of the last record; most have the table of the one before.
+	id    schema.TableID
+	table *table          // nil if it was dropped
+	marks *manifest.Table // nil if there are none
 }
 
 // replay applies the log to the memtables, flushing when they are full.
@@ -38,16 +44,19 @@ func (e *Engine) replay(state *manifest.State) error {
 	for _, n := range e.opts.SetAside {
 		aside[n[strings.LastIndexByte(n, '/')+1:]] = true
 	}
-	r := &replayer{engine: e, state: state, workers: newReplayWorkers(e)}
+	r := &replayer{engine: e, state: state}
 	log, _, err := commitlog.Open(commitlog.Options{
 		FS: e.opts.FS, Clock: e.opts.Clock, Rand: e.opts.Rand, Dir: e.opts.Dir + "/commitlog",
 		Mode: e.opts.Sync, SyncPeriod: e.opts.SyncPeriod, SegmentSize: e.opts.SegmentSize,
 		MaxSize: e.opts.LogSize, Lanes: e.opts.Lanes, Start: start, LastSegment: last, SetAside: aside,
+		OnReplay: func(bytes int64) {
+			r.workers = newReplayWorkers(e, bytes > e.opts.MemtableSize)
+		},
 		OnFailure:  e.fail,
 		OnPressure: func(uint64, int64) { e.wakeFlush() },
 	}, r.record)
 	// Whatever the outcome, nothing is left that uses the memtables.
-	if ownErr := errors.Join(r.workers.close(), r.wait()); ownErr != nil && err == nil {
+	if ownErr := r.end(); ownErr != nil && err == nil {
 		err = errors.Join(ownErr, log.Close())
 	}
 	if err != nil {
@@ -67,11 +76,13 @@ func (r *replayer) record(pos commitlog.Position, raw []byte) error {
 	if err := rec.CheckHeader(); err != nil {
 		return err
 	}
-	t := r.engine.allTables()[rec.Table()]
-	if t == nil {
-		return nil // dropped
+	if id := rec.Table(); id != r.id {
+		r.id, r.table, r.marks = id, r.engine.allTables()[id], r.state.Tables[id]
 	}
-	s := r.state.Tables[t.id]
+	t, s := r.table, r.marks
+	if t == nil {
+		return nil
+	}
 	if s != nil && (s.Flushed.Below(pos) || s.Truncated.Below(pos)) && !fail.Mutant("replay-everything") {
 		return nil
 	}
@@ -89,10 +100,32 @@ func (r *replayer) record(pos commitlog.Position, raw []byte) error {
 	return r.workers.hand(t, rec)
 }
 
+// end stores what is left and waits for everything that runs.
+func (r *replayer) end() error {
+	var err error
+	if r.workers != nil {
+		err = r.workers.close()
+	}
+	return errors.Join(err, r.wait())
+}
+
+// used is the memory of memtables.
+func (r *replayer) used() int64 { return r.engine.memory.Used() - r.workers.held.Load() }
+
 // makeRoom starts a flush when one is due, and waits for it when memory is
 // used up.
 func (r *replayer) makeRoom() error {
-	used := r.engine.memory.Used()
+	if r.workers.files {
+		// Of the little that went to memtables nothing has to be flushed.
+		if !r.workers.unfit.Load() && r.used() < r.engine.memoryLimit()/8 {
+			return nil
+		}
+		if err := r.workers.close(); err != nil {
+			return err
+		}
+		r.workers = newReplayWorkers(r.engine, false)
+	}
+	used := r.used()
 	if used < r.engine.opts.MemtableSize {
 		return nil
 	}
@@ -103,7 +136,7 @@ func (r *replayer) makeRoom() error {
 		if err := r.wait(); err != nil {
 			return err
 		}
-		if r.engine.memory.Used() < r.engine.opts.MemtableSize {
+		if r.used() < r.engine.opts.MemtableSize {
 			return nil
 		}
 	}

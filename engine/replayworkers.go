@@ -12,38 +12,48 @@ const (
 	replayBatch   = 256 << 10 // bytes of records that go to a worker at once
 	replayQueue   = 2         // batches that wait for a worker
 	maxReplayWork = 8         // workers
+	minReplayRun  = 64 << 10  // bytes
+	// maxReplayRuns bounds the runs that are filled at the same time, in bytes.
+	maxReplayRuns = 128 << 20
 )
 
-// replayWorkers put the records of a replay into memtables. Each has a range of
-// tokens of its own, so that they seldom meet at a shard's lock. In what order
-// records are put does not matter.
+// replayWorkers store the records of a replay. Each has a range of tokens of
+// its own, so that they seldom meet at a shard's lock. In what order records
+// are stored does not matter.
+//
+// A log that fits into the memtables goes there, in small batches. What would
+// have to be flushed on the way is not worth a memtable: the workers then get
+// long runs of records, sort each and write it as a table file.
 //
 // All methods belong to the goroutine that reads the log.
 type replayWorkers struct {
+	engine  *Engine
+	files   bool         // runs become table files
+	size    int          // bytes of a run
 	filling []*replayRun // of each worker
 	queues  []chan *replayRun
 	free    chan *replayRun
-	busy    sync.WaitGroup // batches that are handed over and not put yet
+	busy    sync.WaitGroup // runs that are handed over and not stored yet
 	running sync.WaitGroup
 	failure atomic.Pointer[error]
+	held    atomic.Int64 // bytes of the runs' memory
+	unfit   atomic.Bool  // the log's records are better off in memtables
+	sent    bool         // a run that was full
 }
 
-// replayRun is a batch of records, copied, since the log reuses its buffer.
-type replayRun struct {
-	bytes   []byte
-	records []replayRecord
-}
-
-type replayRecord struct {
-	table *table
-	end   int // in bytes
-}
-
-func newReplayWorkers(e *Engine) *replayWorkers {
+// newReplayWorkers starts the workers, which write files if files is set.
+func newReplayWorkers(e *Engine, files bool) *replayWorkers {
 	n := min(runtime.GOMAXPROCS(0), maxReplayWork)
-	w := &replayWorkers{filling: make([]*replayRun, n), free: make(chan *replayRun, n*(replayQueue+2))}
+	w := &replayWorkers{engine: e, files: files, size: replayBatch, filling: make([]*replayRun, n)}
+	queue := replayQueue
+	if files {
+		// One run of each worker is filled while it writes another: together
+		// half of what memtables may take.
+		w.size, queue = max(int(min(e.opts.MemtableSize/2, maxReplayRuns))/n, minReplayRun), 0
+	}
+	w.free = make(chan *replayRun, n*(queue+2))
 	for range n {
-		q := make(chan *replayRun, replayQueue)
+		q := make(chan *replayRun, queue)
 		w.queues = append(w.queues, q)
 		w.running.Go(func() { w.work(q) })
 	}
@@ -52,9 +62,11 @@ func newReplayWorkers(e *Engine) *replayWorkers {
 
 // hand gives a record to the worker of its token.
 func (w *replayWorkers) hand(t *table, rec mutation.Record) error {
-	i := int(rec.Token().Ordered() >> 32 * uint64(len(w.queues)) >> 32)
+	token := rec.Token().Ordered()
+	i := int(token >> 32 * uint64(len(w.queues)) >> 32)
 	run := w.filling[i]
-	if run != nil && len(run.bytes)+len(rec) > replayBatch {
+	if run != nil && run.bytes+len(rec) > w.size {
+		w.sent = true
 		w.send(i)
 		run = nil
 	}
@@ -65,8 +77,7 @@ func (w *replayWorkers) hand(t *table, rec mutation.Record) error {
 		run = w.take()
 		w.filling[i] = run
 	}
-	run.bytes = append(run.bytes, rec...)
-	run.records = append(run.records, replayRecord{t, len(run.bytes)})
+	run.add(w, t, token, rec)
 	return nil
 }
 
@@ -75,11 +86,11 @@ func (w *replayWorkers) take() *replayRun {
 	case run := <-w.free:
 		return run
 	default:
-		return &replayRun{bytes: make([]byte, 0, replayBatch)}
+		return &replayRun{}
 	}
 }
 
-// send hands a worker's batch over, and waits if it has enough.
+// send hands a worker's run over, and waits if it has enough.
 func (w *replayWorkers) send(i int) {
 	w.busy.Add(1)
 	w.queues[i] <- w.filling[i]
@@ -90,8 +101,11 @@ func (w *replayWorkers) send(i int) {
 // goes to the memtables that are there when it is handed over.
 func (w *replayWorkers) pause() { w.busy.Wait() }
 
-// close puts what is left, ends the workers and returns the first error.
+// close stores what is left, ends the workers and returns the first error.
 func (w *replayWorkers) close() error {
+	if !w.sent {
+		w.unfit.Store(true) // it is so little that it fits
+	}
 	for i, run := range w.filling {
 		if run != nil {
 			w.send(i)
@@ -101,6 +115,10 @@ func (w *replayWorkers) close() error {
 		close(q)
 	}
 	w.running.Wait()
+	close(w.free)
+	for run := range w.free {
+		run.release(w)
+	}
 	if p := w.failure.Load(); p != nil {
 		return *p
 	}
@@ -109,42 +127,19 @@ func (w *replayWorkers) close() error {
 
 // work is a worker.
 func (w *replayWorkers) work(q chan *replayRun) {
-	var records []mutation.Record
+	s := replayStore{workers: w}
 	for run := range q {
 		if w.failure.Load() == nil {
-			if err := run.put(&records); err != nil {
+			if err := s.store(run); err != nil {
 				w.failure.CompareAndSwap(nil, &err)
 			}
 		}
+		run.reset(w)
 		w.busy.Done()
-		if cap(run.bytes) > replayBatch {
-			continue // a large record has made it so
-		}
-		run.bytes = run.bytes[:0]
-		clear(run.records)
-		run.records = run.records[:0]
 		select {
 		case w.free <- run:
 		default:
+			run.release(w)
 		}
 	}
-}
-
-// put puts the records, those of one table together.
-func (r *replayRun) put(buf *[]mutation.Record) error {
-	from, at := 0, 0
-	for at < len(r.records) {
-		t := r.records[at].table
-		records := (*buf)[:0]
-		for ; at < len(r.records) && r.records[at].table == t; at++ {
-			to := r.records[at].end
-			records = append(records, r.bytes[from:to:to])
-			from = to
-		}
-		*buf = records
-		if err := t.current.Load().mems[0].PutAll(records); err != nil {
-			return err
-		}
-	}
-	return nil
 }
