@@ -58,7 +58,7 @@ func plainLog(t *testing.T, size int) (o Options, want string) {
 			apply(t, e, insert(0, fmt.Sprint("k", i), 1, 1, strings.Repeat("v", row)))
 		}
 		var err error
-		if want, err = all(e); err != nil {
+		if want, err = tableDump(e); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -80,8 +80,8 @@ func fillRuns(t *testing.T, f func(*Engine)) Options {
 	return o
 }
 
-// all is everything in table 0.
-func all(e *Engine) (string, error) {
+// tableDump is everything in table 0.
+func tableDump(e *Engine) (string, error) {
 	src, err := e.Read(context.Background(), &mutation.ReadCommand{Table: table0, Now: 1, Static: true})
 	if err != nil {
 		return "", err
@@ -99,7 +99,7 @@ func TestReplayIntoFiles(t *testing.T) {
 		if n := e.Stats().Flushes; n == 0 {
 			t.Errorf("%s: no file was written", when)
 		}
-		if got, err := all(e); err != nil || got != want {
+		if got, err := tableDump(e); err != nil || got != want {
 			t.Errorf("%s: %v\n%s\nwant\n%s", when, err, short(got), short(want))
 		}
 		if n := len(dump(t, e, 1, "k2000")); n != 1 {
@@ -116,7 +116,7 @@ func TestReplayIntoFiles(t *testing.T) {
 	}
 	e := mustOpen(t, o)
 	defer e.Close()
-	if got, err := all(e); err != nil || got != want || e.Replayed().Records != 0 {
+	if got, err := tableDump(e); err != nil || got != want || e.Replayed().Records != 0 {
 		t.Errorf("from files alone: %d replayed, %v\n%s\nwant\n%s", e.Replayed().Records, err, short(got), short(want))
 	}
 }
@@ -128,7 +128,7 @@ func TestReplayFolds(t *testing.T) {
 	o.MemtableSize = 2 << 20
 	e := mustOpen(t, o)
 	defer e.Close()
-	if got, err := all(e); err != nil || got != want {
+	if got, err := tableDump(e); err != nil || got != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, short(got), short(want))
 	}
 	mems := e.allTables()[table0].current.Load().mems
@@ -146,7 +146,7 @@ func TestReplayFullDisk(t *testing.T) {
 	full := disk.Add(vfs.Rule{Ops: vfs.OpsOf(vfs.OpWrite), Glob: "*.sst", Times: -1, Err: vfs.ErrNoSpace})
 	e := mustOpen(t, o)
 	defer e.Close()
-	if got, err := all(e); err != nil || got != want {
+	if got, err := tableDump(e); err != nil || got != want {
 		t.Errorf("%v\n%s\nwant\n%s", err, short(got), short(want))
 	}
 	if full.Seen() == 0 {
@@ -199,7 +199,7 @@ func TestCrashWhileReplaying(t *testing.T) {
 			return err
 		}
 		defer e.Close()
-		got, err := all(e)
+		got, err := tableDump(e)
 		if err == nil && got != want {
 			err = fmt.Errorf("has\n%s\nwant\n%s", short(got), short(want))
 		}
