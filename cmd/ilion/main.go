@@ -39,6 +39,7 @@ func root() *cobra.Command {
 	})
 	cmd.AddCommand(serveCommand(), cqlCommand(), benchCommand(), demoCommand(), versionCommand())
 	cmd.AddCommand(adminCommands()...)
+	cmd.AddCommand(snapshotCommands()...)
 	cmd.AddCommand(recoveryCommands()...)
 	return cmd
 }

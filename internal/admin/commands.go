@@ -50,8 +50,17 @@ const maxAnswer = 64 << 20
 // Get asks the server at address, "host:port", for a path and decodes its
 // answer into out. The error of the server comes as it wrote it.
 func Get(ctx context.Context, address, path string, query url.Values, out any) error {
+	return ask(ctx, http.MethodGet, address, path, query, out)
+}
+
+// Post is Get for what changes something.
+func Post(ctx context.Context, address, path string, query url.Values, out any) error {
+	return ask(ctx, http.MethodPost, address, path, query, out)
+}
+
+func ask(ctx context.Context, method, address, path string, query url.Values, out any) error {
 	u := url.URL{Scheme: "http", Host: address, Path: path, RawQuery: query.Encode()}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
 		return err
 	}

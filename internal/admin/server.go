@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,8 @@ type Config struct {
 	// View is what the node knows of its cluster, Info what it knows of itself.
 	View func() *View
 	Info func() *Info
+	// Store is what is done with its table files.
+	Store Store
 }
 
 // Server answers HTTP on one listener.
@@ -95,6 +98,7 @@ func handler(c Config) (http.Handler, error) {
 		fmt.Fprintln(w, "ready")
 	})
 	c.handleCommands(mux)
+	c.handleStore(mux)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	debug := http.NewServeMux()
 	debug.HandleFunc("/debug/pprof/", pprof.Index)
@@ -102,18 +106,29 @@ func handler(c Config) (http.Handler, error) {
 	debug.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	debug.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	debug.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	mux.Handle("/debug/pprof/", loopbackOnly(debug))
+	mux.Handle("/debug/pprof/", sameMachine("profiles", debug))
 	return mux, nil
 }
 
-// loopbackOnly refuses clients from other machines.
-func loopbackOnly(next http.Handler) http.Handler {
+// sameMachine refuses clients from other machines: those whose address is
+// neither a loopback one nor the one that they have reached.
+func sameMachine(what string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.RemoteAddr)
-		if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-			http.Error(w, "profiles are for loopback addresses only", http.StatusForbidden)
+		from := addressOf(r.RemoteAddr)
+		here, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		if !from.IsLoopback() && (here == nil || !from.IsValid() || from != addressOf(here.String())) {
+			http.Error(w, what+" are for clients on the node's own machine", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// addressOf is the address in "address:port", invalid if it is none.
+func addressOf(s string) netip.Addr {
+	p, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return p.Addr().Unmap()
 }

@@ -46,16 +46,23 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-func TestProfilesAreForLoopbackOnly(t *testing.T) {
+// Profiles are for clients on the machine, by a loopback address or its own.
+func TestProfilesAreForTheMachineOnly(t *testing.T) {
 	h, err := handler(Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequest("GET", "/debug/pprof/", nil)
-	r.RemoteAddr = "192.0.2.1:1"
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	if w.Code != http.StatusForbidden {
-		t.Errorf("%d", w.Code)
+	here := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 9180}
+	for from, want := range map[string]int{
+		"192.0.2.1:1": http.StatusForbidden, "192.0.2.7:1": http.StatusOK, "127.0.0.9:1": http.StatusOK, "[::1]:1": http.StatusOK, "[::ffff:127.0.0.1]:1": http.StatusOK,
+		"@": http.StatusForbidden, "": http.StatusForbidden,
+	} {
+		r := httptest.NewRequest("GET", "/debug/pprof/cmdline", nil)
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, here))
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("from %q: %d, want %d", from, w.Code, want)
+		}
 	}
 }

@@ -128,6 +128,7 @@ func (n *Node) serve(ctx context.Context) error {
 		Version: n.opts.Version,
 		View:    n.view,
 		Info:    n.info,
+		Store:   (*store)(n),
 	})
 	if err != nil {
 		return err
