@@ -38,14 +38,16 @@ const simNodes = 5
 // goroutine that has the machine's turn, and nodes by anybody under it or by
 // load.
 type simulation struct {
-	t       *testing.T
-	w       *sim.World
-	log     *slog.Logger
-	nodes   [simNodes]slot
-	table   [2]*simTable
-	found   violations
-	storm   *storm
-	batches batches
+	t        *testing.T
+	w        *sim.World
+	log      *slog.Logger
+	nodes    [simNodes]slot
+	table    [2]*simTable
+	found    violations
+	storm    *storm
+	batches  batches
+	outcomes outcomes
+	replicas [simPartitions][simNodes]bool // who has a partition
 	// byHints has replicas become equal by hints alone: what coordinates does not
 	// crash, reads repair nothing, and nobody reads everything at the end.
 	byHints bool
@@ -125,6 +127,9 @@ func (s *simulation) run(seed uint64) error {
 	if err := s.createTables(); err != nil {
 		return err
 	}
+	if err := s.findReplicas(); err != nil {
+		return err
+	}
 	s.storm = s.startStorm(seed)
 	clients := s.startClients(seed)
 	guards := s.startGuards()
@@ -144,8 +149,12 @@ func (s *simulation) run(seed uint64) error {
 	guards.end()
 	success, _ := counts.Success()
 	tried := clients.operations.Load()
-	s.t.Logf("%d effective faults in %v virtual, %d operations (%.0f a second), %.1f %% succeed, %+v\n%v%v\n%v; restarts after failures: %v",
-		nemeses.effective(), lasted, tried, float64(tried)/loaded, success, counts, nemeses, s.storm, &s.batches, s.restarts())
+	changed := 0
+	for _, n := range nemeses {
+		changed += n.Judge(s.outcomes.changed)
+	}
+	s.t.Logf("%d effective faults, of which %d changed the outcome of operations, in %v virtual, %d operations (%.0f a second), %.1f %% succeed, %+v\n%v%v\n%v; restarts after failures: %v; slowest operation without faults %v",
+		nemeses.effective(), changed, lasted, tried, float64(tried)/loaded, success, counts, nemeses, s.storm, &s.batches, s.restarts(), s.outcomes.slowest)
 	if err := s.found.err(); err != nil {
 		return err
 	}

@@ -81,9 +81,9 @@ func (s *simulation) writeBatch(i int, r *rand.Source) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), simPatience)
 	defer cancel()
-	calm := s.storm.calm.Load()
+	o := s.begin(i, everywhere)
 	err := n.Query().Exec(ctx, st)
-	s.judge(i, calm, err)
+	s.finish(o, err, true)
 	var refused *native.Error
 	switch {
 	case err == nil && s.runs(i, n):

@@ -174,18 +174,18 @@ func (st *storm) see(i int, s *schema.Snapshot) {
 // noQuorum parts the machines so that none reaches the majority: the schema
 // cannot change, data can be read and written where two replicas see each other.
 func (s *simulation) noQuorum(machines []int) sim.Action {
-	return sim.Action{Kind: "no quorum", Begin: func(time.Duration) func() int64 {
+	return sim.Action{Kind: "no quorum", Begin: func(time.Duration) sim.Injected {
 		order := s.w.Shuffled(machines)
 		f := s.w.Net.Shatter(order[:2], order[2:4], order[4:])
 		s.storm.parted.Add(1)
-		return func() int64 {
+		return sim.Injected{Machines: machines, End: func() int64 {
 			if s.w.Rand.Uint64N(4) == 0 {
 				s.w.Clock.Sleep(partedLong) // changes are given up
 			}
 			s.storm.parted.Add(1)
 			f.Heal()
 			return f.Effects()
-		}
+		}}
 	}}
 }
 

@@ -201,9 +201,9 @@ func (s *simulation) write(t *simTable, i, p, row int, kind writeKind) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), simPatience)
 	defer cancel()
-	calm := s.storm.calm.Load()
+	o := s.begin(i, p)
 	err := n.Query().Exec(ctx, st)
-	s.judge(i, calm, err)
+	s.finish(o, err, st.Timestamp == 0)
 	var refused *native.Error
 	switch {
 	case err == nil && s.runs(i, n):
@@ -216,16 +216,6 @@ func (s *simulation) write(t *simTable, i, p, row int, kind writeKind) error {
 	return nil
 }
 
-// judge takes note of an error that no fault explains: any while nothing is
-// wrong, and at all times one that blames the statement, which changes of other
-// tables must not bring about.
-func (s *simulation) judge(i int, calm bool, err error) {
-	var e *native.Error
-	if err != nil && (calm || errors.As(err, &e) && e.Code >= native.CodeSyntax) {
-		s.found.note(fmt.Errorf("node %d refuses an operation, nothing wrong %v: %w", i, calm, err))
-	}
-}
-
 // runs tells whether a node's machine has not gone down: what one tells that
 // has, nobody hears.
 func (s *simulation) runs(i int, n *node.Node) bool {
@@ -235,7 +225,7 @@ func (s *simulation) runs(i int, n *node.Node) bool {
 // readRow reads one row through node i and judges it.
 func (s *simulation) readRow(t *simTable, i, p, row int) error {
 	q := t.h.Read(strconv.Itoa(p))
-	rows, err := s.rows(i, query.Statement{
+	rows, err := s.rows(i, p, query.Statement{
 		Text: "SELECT p, r, v FROM " + t.name + " WHERE p = ? AND r = ?", Values: []any{p, row}, Consistency: ring.Quorum,
 	})
 	if err != nil {
@@ -259,7 +249,7 @@ func (s *simulation) readPartition(t *simTable, i, p int) error {
 }
 
 func (s *simulation) partition(table string, i, p int, level ring.ConsistencyLevel) (map[string]int64, error) {
-	rows, err := s.rows(i, query.Statement{
+	rows, err := s.rows(i, p, query.Statement{
 		Text: "SELECT p, r, v FROM " + table + " WHERE p = ?", Values: []any{p}, Consistency: level,
 	})
 	return rows[p], err
@@ -272,7 +262,7 @@ func (s *simulation) scan(t *simTable, i int, level ring.ConsistencyLevel, page 
 	for p := range queries {
 		queries[p] = t.h.Read(strconv.Itoa(p))
 	}
-	rows, err := s.rows(i, query.Statement{Text: "SELECT p, r, v FROM " + t.name, Consistency: level, PageSize: page})
+	rows, err := s.rows(i, everywhere, query.Statement{Text: "SELECT p, r, v FROM " + t.name, Consistency: level, PageSize: page})
 	if err != nil {
 		for _, q := range queries {
 			q.Failed()
@@ -297,19 +287,27 @@ func (s *simulation) blame(t *simTable, i int, err error) error {
 	return fmt.Errorf("%s through node %d: %w", t.name, i, err)
 }
 
-// rows are values by partition and row.
-func (s *simulation) rows(i int, st query.Statement) (map[int]map[string]int64, error) {
+// rows are values by partition and row, of one partition or everywhere.
+func (s *simulation) rows(i, p int, st query.Statement) (map[int]map[string]int64, error) {
 	n := s.nodes[i].node.Load()
 	if n == nil {
 		return nil, errDown
 	}
+	s.storm.see(i, n.Query().Schema())
+	o := s.begin(i, p)
+	rows, err := readRows(n, st)
+	s.finish(o, err, false)
+	if err == nil && !s.runs(i, n) {
+		err = errDown
+	}
+	return rows, err
+}
+
+func readRows(n *node.Node, st query.Statement) (map[int]map[string]int64, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), simPatience)
 	defer cancel()
-	calm := s.storm.calm.Load()
-	s.storm.see(i, n.Query().Schema())
 	rows, err := n.Query().Query(ctx, st)
 	if err != nil {
-		s.judge(i, calm, err)
 		return nil, err
 	}
 	all := map[int]map[string]int64{}
@@ -324,12 +322,5 @@ func (s *simulation) rows(i int, st query.Statement) (map[int]map[string]int64, 
 		}
 		all[int(p)][strconv.Itoa(int(r))] = v
 	}
-	if err := rows.Err(); err != nil {
-		s.judge(i, calm, err)
-		return nil, err
-	}
-	if !s.runs(i, n) {
-		return nil, errDown
-	}
-	return all, nil
+	return all, rows.Err()
 }

@@ -132,19 +132,19 @@ func (s *simulation) restart(i int) {
 // crashInRestart cuts the power of a machine, and again in the middle of its
 // next start, at some call to the disk.
 func (s *simulation) crashInRestart(machines []int) sim.Action {
-	return sim.Action{Kind: "crash twice", Begin: func(time.Duration) func() int64 {
+	return sim.Action{Kind: "crash twice", Begin: func(time.Duration) sim.Injected {
 		at := machines[s.w.Rand.Uint64N(uint64(len(machines)))]
 		m := s.w.Machines[at]
 		if !m.Up() {
-			return func() int64 { return 0 }
+			return sim.Injected{End: func() int64 { return 0 }}
 		}
 		m.Crash(vfs.CrashOptions{Keep: 50})
 		s.stop(at)
-		return func() int64 {
+		return sim.Injected{Machines: []int{at}, End: func() int64 {
 			met := s.startsHalf(at)
 			s.restart(at)
 			return met
-		}
+		}}
 	}}
 }
 
@@ -228,10 +228,10 @@ const rotten = simNodes - 1
 
 // bitFlips has reads of table files on a machine give a wrong bit each.
 func (s *simulation) bitFlips(i int) sim.Action {
-	return sim.Action{Kind: "bit flip", Begin: func(time.Duration) func() int64 {
+	return sim.Action{Kind: "bit flip", Begin: func(time.Duration) sim.Injected {
 		n, m := s.nodes[i].node.Load(), s.w.Machines[i]
 		if n == nil || !m.Up() {
-			return func() int64 { return 0 }
+			return sim.Injected{End: func() int64 { return 0 }}
 		}
 		at := s.w.Rand.Uint64()
 		armed := s.nodes[i].disk.Load().Add(vfs.Rule{
@@ -242,9 +242,9 @@ func (s *simulation) bitFlips(i int) sim.Action {
 				}
 			},
 		})
-		return func() int64 {
+		return sim.Injected{Machines: []int{i}, End: func() int64 {
 			armed.Remove()
 			return int64(armed.Fired())
-		}
+		}}
 	}}
 }

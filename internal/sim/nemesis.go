@@ -13,18 +13,36 @@ import (
 // Action is one kind of fault that a Nemesis may bring about.
 type Action struct {
 	Kind string
-	// Begin makes it happen. It will be ended after hold; end undoes it, returns
-	// when that is done, and tells how much met it: 0 is a fault that changed
-	// nothing and does not count.
-	Begin func(hold time.Duration) (end func() (effects int64))
+	// Begin makes it happen. It will be ended after hold.
+	Begin func(hold time.Duration) Injected
 }
+
+// Injected is a fault in force.
+type Injected struct {
+	// Machines are those it is about.
+	Machines []int
+	// End undoes it, returns when that is done, and tells how much met it: 0 is a
+	// fault that changed nothing and does not count.
+	End func() (effects int64)
+}
+
+// nothing is a fault that finds nobody to be about.
+func nothing() Injected { return Injected{End: func() int64 { return 0 }} }
 
 // Tally is what became of the faults of one kind.
 type Tally struct {
 	Kind      string
 	Injected  int
 	Effective int // that something met
+	Changed   int // of these, what Judge was told
 	Effects   int64
+}
+
+// Past is a fault that something met and that is over.
+type Past struct {
+	Kind     string
+	Machines []int
+	From, To time.Duration // on the world's monotonic clock
 }
 
 // Nemesis brings about faults one after the other, chosen by the world's
@@ -35,8 +53,15 @@ type Nemesis struct {
 	// The shortest and longest times between two faults, and of a fault.
 	gap, hold [2]time.Duration
 
-	mu      sync.Mutex // protects tallies
+	mu      sync.Mutex // protects what follows
 	tallies []Tally
+	past    []past
+}
+
+// past is a fault of the kind of an action.
+type past struct {
+	action int
+	Past
 }
 
 // NewNemesis returns one that waits for between gap[0] and gap[1] before each
@@ -97,9 +122,11 @@ func (n *Nemesis) bring(i int) {
 	n.w.Clock.Sleep(n.w.between(n.gap))
 	chance := float64(n.w.Rand.Uint64N(1<<20)) / (1 << 20)
 	hold := n.hold[0] + time.Duration(chance*chance*chance*float64(n.hold[1]-n.hold[0])) | 1
-	end := n.actions[i].Begin(hold)
+	f := Past{Kind: n.actions[i].Kind, From: n.w.Clock.Mono()}
+	in := n.actions[i].Begin(hold)
 	n.w.Clock.Sleep(hold)
-	effects := end()
+	effects := in.End()
+	f.Machines, f.To = in.Machines, n.w.Clock.Mono()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	t := &n.tallies[i]
@@ -107,7 +134,23 @@ func (n *Nemesis) bring(i int) {
 	t.Effects += effects
 	if effects > 0 {
 		t.Effective++
+		n.past = append(n.past, past{i, f})
 	}
+}
+
+// Judge counts the faults that something met which have changed what somebody
+// got, as changed tells.
+func (n *Nemesis) Judge(changed func(*Past) bool) (faults int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for i := range n.past {
+		if changed(&n.past[i].Past) {
+			n.tallies[n.past[i].action].Changed++
+			faults++
+		}
+	}
+	n.past = nil
+	return faults
 }
 
 // shuffled is the numbers below n in a random order.
@@ -142,7 +185,7 @@ func (n *Nemesis) Effective() (faults int, void []string) {
 func (n *Nemesis) String() string {
 	var b strings.Builder
 	for _, t := range n.Tallies() {
-		fmt.Fprintf(&b, "%-12s %5d injected %5d effective %8d effects\n", t.Kind, t.Injected, t.Effective, t.Effects)
+		fmt.Fprintf(&b, "%-12s %5d injected %5d effective %5d changed an outcome %8d effects\n", t.Kind, t.Injected, t.Effective, t.Changed, t.Effects)
 	}
 	return b.String()
 }
@@ -160,62 +203,60 @@ func (w *World) Shuffled(machines []int) []int {
 }
 
 // held makes an action of a fault of the network.
-func held(kind string, begin func() *Fault) Action {
-	return Action{kind, func(time.Duration) func() int64 {
-		f := begin()
-		return func() int64 {
+func held(kind string, machines func() []int, begin func(machines []int) *Fault) Action {
+	return Action{kind, func(time.Duration) Injected {
+		about := machines()
+		f := begin(about)
+		return Injected{about, func() int64 {
 			f.Heal()
 			return f.Effects()
-		}
+		}}
 	}}
 }
 
 // NetworkActions are all faults of the network among the machines.
 func (w *World) NetworkActions(machines []int) []Action {
-	halves := func() (a, b []int) {
-		order := w.Shuffled(machines)
+	one := func() []int { return []int{w.pick(machines)} }
+	all := func() []int { return w.Shuffled(machines) }
+	halves := func(order []int) (a, b []int) {
 		half := (len(order) + 1) / 2
 		return order[:half:half], order[half:]
 	}
 	return []Action{
-		held("isolate", func() *Fault { return w.Net.Isolate(w.pick(machines)) }),
-		held("split", func() *Fault { return w.Net.Split(halves()) }),
-		held("bridge", func() *Fault {
+		held("isolate", one, func(m []int) *Fault { return w.Net.Isolate(m[0]) }),
+		held("split", all, func(m []int) *Fault { return w.Net.Split(halves(m)) }),
+		held("bridge", all, func(m []int) *Fault {
 			// One machine sees both halves, which do not see each other.
-			a, b := halves()
+			a, b := halves(m)
 			return w.Net.Split(a[1:], b)
 		}),
-		held("one-way", func() *Fault { return w.Net.OneWay(halves()) }),
-		held("slow link", func() *Fault { return w.Net.Slow(w.pick(machines), 150*time.Millisecond, 256<<10) }),
-		held("delay spike", func() *Fault { return w.Net.Slow(w.pick(machines), 1_500_007*time.Microsecond, 0) }),
-		held("loss", func() *Fault { return w.Net.Lossy(10) }),
-		held("reset", func() *Fault { return w.Net.Resetting(2) }),
-		{"refuse", func(time.Duration) func() int64 {
+		held("one-way", all, func(m []int) *Fault { return w.Net.OneWay(halves(m)) }),
+		held("slow link", one, func(m []int) *Fault { return w.Net.Slow(m[0], 150*time.Millisecond, 256<<10) }),
+		held("delay spike", one, func(m []int) *Fault { return w.Net.Slow(m[0], 1_500_007*time.Microsecond, 0) }),
+		held("loss", all, func([]int) *Fault { return w.Net.Lossy(10) }),
+		held("reset", all, func([]int) *Fault { return w.Net.Resetting(2) }),
+		held("refuse", one, func(m []int) *Fault {
 			// Only new connections meet it: those there are end, too.
-			at := w.pick(machines)
-			f := w.Net.Refuse(at)
-			for _, m := range machines {
-				if m != at {
-					w.Net.Reset(m, at)
+			f := w.Net.Refuse(m[0])
+			for _, other := range machines {
+				if other != m[0] {
+					w.Net.Reset(other, m[0])
 				}
 			}
-			return func() int64 {
-				f.Heal()
-				return f.Effects()
-			}
-		}},
-		{"half-open", func(time.Duration) func() int64 {
-			a, b := halves()
-			cut := w.Net.HalfOpen(w.pick(a), w.pick(b))
-			return func() int64 { return cut }
+			return f
+		}),
+		{"half-open", func(time.Duration) Injected {
+			two := all()[:2]
+			cut := w.Net.HalfOpen(two[0], two[1])
+			return Injected{two, func() int64 { return cut }}
 		}},
 		{"flapping", w.flap(machines)},
 	}
 }
 
 // flap isolates a machine again and again for a moment.
-func (w *World) flap(machines []int) func(time.Duration) func() int64 {
-	return func(time.Duration) func() int64 {
+func (w *World) flap(machines []int) func(time.Duration) Injected {
+	return func(time.Duration) Injected {
 		at, stop, done := w.pick(machines), make(chan struct{}), make(chan int64)
 		go func() {
 			var effects int64
@@ -230,10 +271,10 @@ func (w *World) flap(machines []int) func(time.Duration) func() int64 {
 				}
 			}
 		}()
-		return func() int64 {
+		return Injected{[]int{at}, func() int64 {
 			close(stop)
 			return <-done
-		}
+		}}
 	}
 }
 
@@ -251,15 +292,16 @@ func (w *World) pause(stop chan struct{}, least, most time.Duration) bool {
 // fast or slow.
 func (w *World) ClockActions(machines []int, most time.Duration) []Action {
 	wrong := func(kind string, begin func(m *Machine, hold time.Duration)) Action {
-		return Action{kind, func(hold time.Duration) func() int64 {
-			m := w.Machines[w.pick(machines)]
+		return Action{kind, func(hold time.Duration) Injected {
+			at := w.pick(machines)
+			m := w.Machines[at]
 			before := m.Skewed()
 			begin(m, hold)
-			return func() int64 {
+			return Injected{[]int{at}, func() int64 {
 				m.SetDrift(0)
 				m.SetOffset(0)
 				return m.Skewed() - before
-			}
+			}}
 		}}
 	}
 	return []Action{
@@ -277,16 +319,17 @@ func (w *World) ClockActions(machines []int, most time.Duration) []Action {
 // names the files whose calls fail, as vfs.Rule has it.
 func (w *World) DiskActions(machines []int, glob string) []Action {
 	ruled := func(kind string, rule vfs.Rule) Action {
-		return Action{kind, func(time.Duration) func() int64 {
-			env := w.Machines[w.pick(machines)].environment()
+		return Action{kind, func(time.Duration) Injected {
+			at := w.pick(machines)
+			env := w.Machines[at].environment()
 			if env == nil {
-				return func() int64 { return 0 }
+				return nothing()
 			}
 			armed := env.Faults.Add(rule)
-			return func() int64 {
+			return Injected{[]int{at}, func() int64 {
 				armed.Remove()
 				return int64(armed.Fired())
-			}
+			}}
 		}}
 	}
 	return []Action{
@@ -299,14 +342,14 @@ func (w *World) DiskActions(machines []int, glob string) []Action {
 // PauseAction stops a machine, as SIGSTOP or a collapsing hypervisor does:
 // nothing gets in or out and its disk stands still. What computes goes on.
 func (w *World) PauseAction(machines []int) Action {
-	return Action{"pause", func(hold time.Duration) func() int64 {
+	return Action{"pause", func(hold time.Duration) Injected {
 		at := w.pick(machines)
 		f := w.Net.Isolate(at)
 		var armed *vfs.Armed
 		if env := w.Machines[at].environment(); env != nil {
 			armed = env.Faults.Add(vfs.Rule{Times: -1, Delay: hold})
 		}
-		return func() int64 {
+		return Injected{[]int{at}, func() int64 {
 			f.Heal()
 			effects := f.Effects()
 			if armed != nil {
@@ -314,7 +357,7 @@ func (w *World) PauseAction(machines []int) Action {
 				effects += int64(armed.Fired())
 			}
 			return effects
-		}
+		}}
 	}}
 }
 
@@ -323,11 +366,11 @@ func (w *World) PauseAction(machines []int) Action {
 // off and returns when it has ended; start boots the machine and returns when
 // it serves.
 func (w *World) CrashAction(machines []int, stop, start func(machine int)) Action {
-	return Action{"crash", func(time.Duration) func() int64 {
+	return Action{"crash", func(time.Duration) Injected {
 		at := w.pick(machines)
 		m := w.Machines[at]
 		if !m.Up() {
-			return func() int64 { return 0 }
+			return nothing()
 		}
 		connections, before := 0, w.Net.missedBy(at)
 		if w.Rand.Uint64N(2) == 0 {
@@ -336,10 +379,10 @@ func (w *World) CrashAction(machines []int, stop, start func(machine int)) Actio
 			connections = m.Crash(vfs.CrashOptions{Keep: int(w.Rand.Uint64N(3)) * 50, Prefix: w.Rand.Uint64N(4) == 0})
 		}
 		stop(at)
-		return func() int64 {
+		return Injected{[]int{at}, func() int64 {
 			effects := int64(connections) + w.Net.missedBy(at) - before
 			start(at)
 			return effects
-		}
+		}}
 	}}
 }
