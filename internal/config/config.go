@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -42,6 +43,7 @@ type Config struct {
 	WriteTimeout        time.Duration // a write waits so long for replicas
 	HintWindow          time.Duration // writes for a node that is down are kept so long
 	HintSpace           int64         // bytes of disk that they may take
+	Tombstones          int           // a read that meets more of them for a page fails
 	FormatLevel         int           // newest format level to agree to; 0 is the newest that this version has
 }
 
@@ -70,6 +72,7 @@ func Default() Config {
 		WriteTimeout:        2 * time.Second,
 		HintWindow:          3 * time.Hour,
 		HintSpace:           1 << 30,
+		Tombstones:          100_000,
 	}
 }
 
@@ -133,6 +136,7 @@ func Settings() []*Setting {
 		duration("write-request-timeout", "`time` that a write waits for replicas", func(c *Config) *time.Duration { return &c.WriteTimeout }),
 		duration("max-hint-window", "`time` that writes are kept for a node that is down", func(c *Config) *time.Duration { return &c.HintWindow }),
 		formatLevel("format-level", "newest format `level` that this node agrees to write: keeps the way back to an older version open", func(c *Config) *int { return &c.FormatLevel }),
+		count("tombstone-failure-threshold", "`number` of tombstones that may be read for a page before the read fails", func(c *Config) *int { return &c.Tombstones }, math.MaxInt32),
 		size("max-hints-size", "`size` on disk of the writes kept for nodes that are down", func(c *Config) *int64 { return &c.HintSpace }),
 	}
 }

@@ -52,6 +52,7 @@ func (n *Node) openQuery(context.Context) error {
 		Traces:        n.traces,
 		PreparedBytes: n.opts.Config.Memory / preparedShare,
 		MaxResult:     maxResult(n.budget),
+		Tombstones:    n.opts.Config.Tombstones,
 		Timeout:       n.opts.Config.RequestTimeout,
 		ClusterName:   n.opts.Config.ClusterName,
 		HostID:        n.identity.HostID,

@@ -135,10 +135,11 @@ func TestManyPrepares(t *testing.T) {
 	s.withinMemory(budget)
 }
 
-// TestQueue reads a partition in which everything has been deleted.
+// TestQueue reads a partition in which everything has been deleted, with as many
+// tombstones allowed.
 func TestQueue(t *testing.T) {
 	const budget = 256 << 20
-	s := startServer(t, options{args: memoryFlag(budget)})
+	s := startServer(t, options{args: append(memoryFlag(budget), "--tombstone-failure-threshold", strconv.Itoa(tombstones))})
 	db := s.connect()
 	defer db.Close()
 	must(t, db, createKS)

@@ -118,7 +118,7 @@ func (p *Processor) failure(c *call, err error) *native.Error {
 	case ClassTombstones:
 		p.log.Warn("a read was given up", "error", err)
 		e := native.ReadFailure(native.Consistency(level), 0, need, false, []native.FailureReason{p.reason(native.ReasonTooManyTombstones)})
-		e.Msg = fmt.Sprintf("Scanned over %d tombstones during the query; query aborted (see tombstone_failure_threshold)", exec.DefaultTombstones)
+		e.Msg = fmt.Sprintf("Scanned over %d tombstones during the query; query aborted (see tombstone_failure_threshold)", p.cfg.Tombstones)
 		return e
 	case ClassCorrupt:
 		p.log.Error("stored data is damaged", "error", err)

@@ -57,6 +57,9 @@ type Config struct {
 	// MaxResult is the largest result of a SELECT without paging in bytes (100
 	// MiB); four of them at a time may be under way.
 	MaxResult int
+	// Tombstones is how many of them may be read for a page before the read
+	// fails: Cassandra's tombstone_failure_threshold (100,000).
+	Tombstones int
 	// Timeout is the age in which an embedded statement must be done (10 s).
 	Timeout time.Duration
 
@@ -92,6 +95,7 @@ func (c *Config) withDefaults() (Config, error) {
 	orDefault(&d.PreparedBytes, 32<<20)
 	orDefault(&d.MaxMutation, 16<<20)
 	orDefault(&d.MaxResult, exec.DefaultMaxBytes)
+	orDefault(&d.Tombstones, exec.DefaultTombstones)
 	orDefault(&d.Timeout, 10*time.Second)
 	orDefault(&d.ClusterName, "Test Cluster")
 	orDefault(&d.Partitioner, "org.apache.cassandra.dht.Murmur3Partitioner")

@@ -63,7 +63,7 @@ func (p *Processor) tryRead(r *session.Request, c *call, st *statement, s *plan.
 			return p.readFailed(r, st, q, err)
 		}
 	}
-	rd.Limits = exec.Limits{InlineRows: inlineRows, InlineBytes: inlineBytes, MaxBytes: p.cfg.MaxResult}
+	rd.Limits = exec.Limits{InlineRows: inlineRows, InlineBytes: inlineBytes, MaxBytes: p.cfg.MaxResult, Tombstones: p.cfg.Tombstones}
 	body, res, err := rd.Page(q, src, r.RowBuffer())
 	if src != nil {
 		src.Close()
@@ -116,7 +116,7 @@ func (p *Processor) endRead(r *session.Request) session.Status {
 		return session.Done
 	}
 	defer a.src.Close()
-	c.reader.Limits = exec.Limits{MaxBytes: p.cfg.MaxResult}
+	c.reader.Limits = exec.Limits{MaxBytes: p.cfg.MaxResult, Tombstones: p.cfg.Tombstones}
 	body, res, err := c.reader.Page(c.query, a.src, r.RowBuffer())
 	if err != nil {
 		return p.readFailed(r, a.st, c.query, err)
@@ -155,7 +155,7 @@ func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []
 	if err := rd.Resume(q, state); err != nil {
 		return nil, exec.Result{}, err
 	}
-	rd.Limits = exec.Limits{MaxBytes: p.cfg.MaxResult, Check: func() error {
+	rd.Limits = exec.Limits{MaxBytes: p.cfg.MaxResult, Tombstones: p.cfg.Tombstones, Check: func() error {
 		if err := fail.Point("query/page"); err != nil {
 			return err
 		}
