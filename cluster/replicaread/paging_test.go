@@ -155,3 +155,63 @@ func TestLaterPagesAreCompared(t *testing.T) {
 		})
 	}
 }
+
+// counting is a completer that takes up to so many rows.
+type counting struct {
+	most, rows int
+	err        error
+	done       chan struct{}
+}
+
+func (c *counting) CompleteRead(src mutation.Source, err error) {
+	defer close(c.done)
+	if c.err = err; err != nil {
+		return
+	}
+	defer src.Close()
+	for c.rows < c.most && src.NextPartition() {
+		for c.rows < c.most && src.Next() {
+			c.rows++
+		}
+	}
+	c.err = src.Err()
+}
+
+// TestStartedReadIsOfOnePage: what StartRead brings is as many rows as the reader
+// has said that it takes, so that a page of a client never has to be read again
+// by one that waits; only what comes behind them has to.
+func TestStartedReadIsOfOnePage(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, nil)
+		n.everywhere(nil)
+		for i := range 20 {
+			for node := range n.nodes {
+				n.apply(node, n.row(i, 1, "v"))
+			}
+		}
+		n.apply(1, n.row(3, 2, "newer")) // so that pages are merged, too
+		for _, c := range []struct {
+			page uint32
+			most int
+			want int
+			err  error
+		}{
+			{page: 6, most: 6, want: 6},
+			{page: 6, most: 7, want: 6, err: mutation.ErrWouldBlock},
+			{page: 20, most: 20, want: 20},
+			{page: 21, most: 21, want: 20},
+			{page: 0, most: 100, want: 20},
+		} {
+			cmd := n.command()
+			cmd.Page = c.page
+			got := &counting{most: c.most, done: make(chan struct{})}
+			if err := n.nodes[0].rd.StartRead(cmd, ring.All, 0, got); err != nil {
+				t.Fatal(err)
+			}
+			<-got.done
+			if got.rows != c.want || got.err != c.err {
+				t.Errorf("%d rows of pages of %d: %d, %v", c.most, c.page, got.rows, got.err)
+			}
+		}
+	})
+}
