@@ -191,7 +191,7 @@ func TestRecoveredDataCentre(t *testing.T) {
 	d.write(left, 50)
 
 	// Both sides give the table a new column, which is not the same one.
-	must(t, d.dbs[lost], "ALTER TABLE ks.t ADD ours int")
+	d.addColumn(lost, "ours", "int")
 	theirs := map[int64]string{} // what the column of the recovered side holds, by key
 	for _, k := range d.write(lost, 20) {
 		must(t, d.dbs[lost], "UPDATE ks.t SET ours = 7 WHERE k = ?", k)
@@ -211,12 +211,8 @@ func TestRecoveredDataCentre(t *testing.T) {
 	}
 	d.awaitUpAmong(d.members(left))
 	d.connect(left)
-	if err := poll(func() error {
-		return d.dbs[left].Query("CREATE TABLE IF NOT EXISTS ks.after (k int PRIMARY KEY)").Exec()
-	}); err != nil {
-		t.Fatalf("DDL on the side that was recovered: %v", err)
-	}
-	must(t, d.dbs[left], "ALTER TABLE ks.t ADD theirs text")
+	d.createTable(left, "after")
+	d.addColumn(left, "theirs", "text")
 	for _, k := range d.write(left, 20) {
 		must(t, d.dbs[left], "UPDATE ks.t SET theirs = 'x' WHERE k = ?", k)
 		theirs[k] = "x"
@@ -241,7 +237,7 @@ func TestRecoveredDataCentre(t *testing.T) {
 	d.dbs[lost].Close()
 	for _, s := range d.members(lost) {
 		s.stop(syscall.SIGTERM)
-		s.refused("rejoin the node of the lower generation")
+		s.refusedByMembers("rejoin the node of the lower generation")
 	}
 	for _, s := range d.members(lost) {
 		s.offline("rejoin", "--join", d.members(left)[1].internode(d.processes))
@@ -271,13 +267,55 @@ func TestRecoveredDataCentre(t *testing.T) {
 		one.Close()
 	}
 	for side := range d.sides {
-		must(t, d.dbs[side], fmt.Sprintf("CREATE TABLE ks.both%d (k int PRIMARY KEY)", side))
+		d.createTable(side, fmt.Sprintf("both%d", side))
 		db := d.dbs[side]
 		if err := poll(func() error {
 			return db.Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", -1, value(-1)).Consistency(gocql.EachQuorum).Exec()
 		}); err != nil {
 			t.Errorf("EACH_QUORUM in dc%d: %v", side+1, err)
 		}
+	}
+}
+
+// createTable makes a table of ks through a side. What took too long has maybe
+// come about.
+func (d *twoDCs) createTable(side int, name string) {
+	d.t.Helper()
+	text := "CREATE TABLE IF NOT EXISTS ks." + name + " (k int PRIMARY KEY)"
+	if err := poll(func() error { return d.dbs[side].Query(text).Exec() }); err != nil {
+		d.t.Fatalf("dc%d: %s: %v", side+1, text, err)
+	}
+}
+
+// addColumn gives ks.t a column likewise.
+func (d *twoDCs) addColumn(side int, name, typ string) {
+	d.t.Helper()
+	err := poll(func() error {
+		if d.dbs[side].Query("SELECT "+name+" FROM ks.t WHERE k = 0").Exec() == nil {
+			return nil
+		}
+		return d.dbs[side].Query("ALTER TABLE ks.t ADD " + name + " " + typ).Exec()
+	})
+	if err != nil {
+		d.t.Fatalf("dc%d: column %s: %v", side+1, name, err)
+	}
+}
+
+// refusedByMembers starts a server that other members refuse, saying why: it
+// ends if they say so at once, and else tells it in its log.
+func (s *server) refusedByMembers(why string) {
+	s.t.Helper()
+	s.log.clear()
+	s.launch()
+	err := poll(func() error {
+		if !strings.Contains(s.log.String(), why) {
+			return fmt.Errorf("%s does not say %q", s.host, why)
+		}
+		return nil
+	})
+	s.kill()
+	if err != nil {
+		s.t.Fatalf("%v\n%s", err, s.log.String())
 	}
 }
 
@@ -307,7 +345,7 @@ func (d *twoDCs) watchSchemas() (stop func()) {
 	over := make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		tick := time.NewTicker(20 * time.Millisecond)
+		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			for i, s := range d.servers {
