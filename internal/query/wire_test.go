@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ilion-db/ilion/cql/native"
@@ -458,20 +459,20 @@ func TestTracing(t *testing.T) {
 // A store that has no room makes writes wait on a worker, not on the reader.
 func TestWritesThatWouldBlock(t *testing.T) {
 	db := newDB(t)
-	w := serve(t, db)
 	db.keyspace()
 	db.exec("CREATE TABLE t (k int PRIMARY KEY)")
-	tries := 0
+	var tries atomic.Int32
 	db.store.BeforeApply = func(_ []mutation.Record, try bool) error {
 		if try {
-			tries++
+			tries.Add(1)
 			return mutation.ErrWouldBlock
 		}
 		return nil
 	}
+	w := serve(t, db) // the hook is set before
 	w.ok("INSERT INTO ks.t (k) VALUES (1)")
-	if tries != 2 {
-		t.Errorf("%d tries", tries)
+	if n := tries.Load(); n != 2 {
+		t.Errorf("%d tries", n)
 	}
 	db.want("1", "SELECT k FROM t")
 }

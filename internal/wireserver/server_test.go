@@ -19,12 +19,17 @@ import (
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/internal/transport"
 	"github.com/ilion-db/ilion/internal/wireserver"
+	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
 )
 
 var result = native.NewMetadata([]native.Column{{Keyspace: "ks", Table: "t", Name: "v", Type: schema.TypeBlob}})
+
+var otherResult = native.NewMetadata([]native.Column{
+	{Keyspace: "ks", Table: "t", Name: "v", Type: schema.TypeBlob}, {Keyspace: "ks", Table: "t", Name: "new", Type: schema.TypeBlob},
+})
 
 // fake is a handler whose statements do what the first byte of their first value
 // says: d answer it, p wait for complete, b want a worker, x panic, l answer
@@ -34,7 +39,25 @@ type fake struct {
 	pending []*session.Request
 	ready   *session.Prepared
 	hold    chan struct{} // what wants a worker waits for it, if not nil
+
+	// Of groups: other columns come of reads; writes are refused, complete later,
+	// or with err.
+	other, refuse, later bool
+	err                  error
+	writes               []mutation.Completer
 }
+
+// columns are those of reads of groups.
+func (f *fake) columns() *native.Metadata {
+	if f.other {
+		return otherResult
+	}
+	return result
+}
+
+func le32(n int) []byte { return binary.LittleEndian.AppendUint32(nil, uint32(n)) }
+
+func sizeOf(v []byte) uint32 { return binary.LittleEndian.Uint32(v[1:]) }
 
 var knownID = [16]byte{7}
 
@@ -108,14 +131,14 @@ func (f *fake) complete() {
 
 // pair is a server and a client's connection to it.
 type pair struct {
-	t      *testing.T
+	t      testing.TB
 	fake   *fake
 	server *wireserver.Server
 	peer   *rpc.Peer
 	close  func()
 }
 
-func open(t *testing.T, n transport.Transport, change func(*wireserver.Config), limits ...rpc.Limits) *pair {
+func open(t testing.TB, n transport.Transport, change func(*wireserver.Config), limits ...rpc.Limits) *pair {
 	limits = append(limits, rpc.Limits{})
 	f := &fake{ready: &session.Prepared{PreparedResult: native.PreparedResult{ID: knownID, Bind: result, Result: result}, Reads: true}}
 	log := slog.New(slog.DiscardHandler)
@@ -210,6 +233,32 @@ func (p *pair) send(op wire.Op, body []byte) *got {
 		p.t.Fatal(err)
 	}
 	return g
+}
+
+// ender is a receiver that only waits for the end.
+type ender struct{ done chan error }
+
+func (e ender) Receive(a *rpc.Answer) {
+	if !a.More {
+		e.done <- a.Err
+	}
+}
+
+// exchange returns a function that has a frame of n equal executions answered.
+func (p *pair) exchange(n int, value string) func() {
+	values := make([]string, n)
+	for i := range values {
+		values[i] = value
+	}
+	m := rpc.Message{Op: wire.OpExecute, Lane: rpc.Small, Body: frame(values...)}
+	e := ender{make(chan error, 1)}
+	return func() {
+		if err := p.peer.Send(&m, e); err != nil {
+			p.t.Error(err)
+		} else if err := <-e.done; err != nil {
+			p.t.Error(err)
+		}
+	}
 }
 
 func (g *got) wait() *got {
