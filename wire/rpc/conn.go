@@ -42,6 +42,8 @@ type conn struct {
 	in input
 
 	writeFn func()
+	socket  netbuf.Writer // of the writer
+	part    [1][]byte     // what it is given
 
 	received atomic.Uint64 // times that input came
 	written  atomic.Uint64 // writes that ended
@@ -76,6 +78,7 @@ func (h *holder) Charge(n int64) {
 func (c *conn) opened(nc net.Conn, other *wire.Hello) bool {
 	c.nc, c.other, c.remote = nc, *other, nc.RemoteAddr().String()
 	c.in.Open(nc, netbuf.Config{Size: chunkSize, Account: (*holder)(c), InFlight: &c.inflight})
+	c.socket.Open(nc)
 	c.packs.Store(other.Features&wire.FeatureLZ4 != 0 && other.Lane == uint8(Bulk))
 	c.patience = patienceOf(other.Purpose)
 	c.mu.Lock()

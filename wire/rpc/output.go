@@ -296,9 +296,12 @@ func (c *conn) writeOnce() (more bool) {
 
 func (c *conn) write(b []byte) error {
 	for len(b) > 0 {
+		n := min(len(b), writeSize)
+		c.part[0] = b[:n]
 		c.inWrite.Store(true)
-		n, err := c.nc.Write(b[:min(len(b), writeSize)])
+		err := c.socket.Write(c.part[:])
 		c.inWrite.Store(false)
+		c.part[0] = nil
 		c.written.Add(1)
 		if err != nil {
 			return err
