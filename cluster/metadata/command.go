@@ -37,11 +37,14 @@ type command struct {
 	recovery uint16 // the generation that a forced recovery begins
 	// skipped, with recovery, is how many column ids of each table are left to
 	// those who were lost.
-	skipped uint32
+	skipped uint64
 
 	outgoing   [][16]byte // with voters
 	placements map[string]*ring.Placement
 }
+
+// maxSkipped bounds command.skipped: statements have a place for each id.
+const maxSkipped = 1 << 12
 
 // Fields of a command. On disk, never renumber.
 const (
@@ -99,7 +102,7 @@ func appendCommand(dst []byte, c *command) []byte {
 		dst = appendU64(dst, fieldRecovery, uint64(c.recovery))
 	}
 	if c.skipped != 0 {
-		dst = appendU64(dst, fieldSkipped, uint64(c.skipped))
+		dst = appendU64(dst, fieldSkipped, c.skipped)
 	}
 	return appendPlacements(dst, fieldPlacements, c.placements)
 }
@@ -159,7 +162,7 @@ func (c *command) decodeField(num uint64, v *encoding.Reader) (known bool, err e
 	case fieldRecovery:
 		c.recovery = uint16(v.U64())
 	case fieldSkipped:
-		c.skipped = uint32(v.U64())
+		c.skipped = v.U64()
 	case fieldPlacements:
 		if c.placements == nil {
 			c.placements = map[string]*ring.Placement{}
@@ -182,7 +185,7 @@ func (c *command) check() error {
 	switch {
 	case c.voters != nil && (len(c.voters) == 0 || len(c.voters) > maxVoters || n > 0 && c.recovery == 0),
 		c.recovery != 0 && c.voters == nil,
-		c.skipped != 0 && c.recovery == 0,
+		c.skipped != 0 && c.recovery == 0, c.skipped > maxSkipped,
 		c.outgoing != nil && (c.voters == nil || len(c.outgoing) > maxVoters),
 		n > 1:
 		return fmt.Errorf("%w: command that does several things", ErrCorrupt)

@@ -141,7 +141,7 @@
 //	7 schema change (schema.AppendChange)  8 member  9 host id that leaves
 //	10 format level (u64)  13 end of a joint change of voters (empty)
 //	14 generation that begins (u64), with 11 and 16 column ids of each table
-//	that are left free (u64)
+//	that are left free (u64), at most 4,096
 //	11 voters (hosts), with 12 those who also vote until 13 (hosts)
 //	with 7, 8 and 9: 15 placements, repeated. A new leader's entry has 1 only.
 //

@@ -290,6 +290,7 @@ func TestCommandsThatDoNotHoldTogether(t *testing.T) {
 		{outgoing: voters},
 		{recovery: 2},
 		{voters: voters, skipped: 1},
+		{recovery: 2, voters: voters, skipped: maxSkipped + 1},
 		{recovery: 2, voters: voters, leave: true},
 		{voters: make([][16]byte, maxVoters+1)},
 	} {
