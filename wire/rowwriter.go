@@ -5,6 +5,7 @@ import (
 	"cmp"
 
 	"github.com/ilion-db/ilion/internal/encoding"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 )
 
@@ -67,6 +68,7 @@ func (w *RowWriter) Append(dst []byte, src mutation.Source, resume *Position, li
 	w.limits, w.src, w.dst, w.base, w.rows = limits, src, dst, len(dst), 0
 	w.last = Position{}
 	more = w.partitions(resume)
+	invariant.Check(!more || w.last.Place != PlaceNone, "wire: rows are cut at no place")
 	out = w.dst
 	w.src, w.dst = nil, nil
 	return out, more, src.Err()
@@ -144,7 +146,11 @@ func (w *RowWriter) partition(p *mutation.Partition, from *Position) (cut bool) 
 			w.last.Place = PlaceEnd
 			return false
 		}
-		if w.item(w.src.Item()) {
+		it := w.src.Item()
+		if invariant.Enabled && it.Kind == mutation.ItemRow {
+			invariant.Check(!w.last.seen(it, w.limits.Reverse), "wire: a row at %x follows one at %x", it.Clustering, w.last.Clustering)
+		}
+		if w.item(it) {
 			rows++
 			w.rows++
 		}
