@@ -43,10 +43,10 @@ builds:
 mutants:
 	$(GO) test -tags mutants -run Mutant -count=1 -timeout 50m ./commitlog/... ./internal/journal/... ./engine/... ./cluster/... ./internal/node
 
-# Five nodes under load and faults on virtual time, see docs/testing.md: a process
+# Whole nodes under load and faults on virtual time, see docs/testing.md: a process
 # for each workload, on one CPU, where it needs a third less of it than on two.
-SIMS := TestSim TestSimHints
-SIM_TIME ?= 11m
+SIMS := TestSim TestSimHints TestSimTwoDCs
+SIM_TIME ?= 9m
 SIM_RUNS ?= 2
 SIM_SEED ?= 1
 
@@ -72,7 +72,7 @@ clients:
 
 long:
 	$(GO) test -tags "invariants long" -count=1 -timeout 170m ./...
-	$(MAKE) sim SIM_TIME=10m SIM_RUNS=50 SIM_SEED=$$(date +%s)
+	$(MAKE) sim SIM_TIME=10m SIM_RUNS=40 SIM_SEED=$$(date +%s)
 	$(MAKE) fuzz
 
 # A count of executions, not a time, see internal/tools/fuzz.sh for the settings.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -28,8 +29,13 @@ var (
 	simRuns = flag.Uint64("simruns", simDefaultRuns, "simulations, each with the next seed")
 )
 
-// simNodes are the machines that run nodes.
-const simNodes = 5
+const (
+	// simNodes are the machines that run nodes, simTwoDCs those of two data
+	// centres of three, and simMost the most that there are.
+	simNodes  = 5
+	simTwoDCs = 6
+	simMost   = simTwoDCs
+)
 
 // simulation is a cluster of production nodes in a simulated world, what its
 // clients do, and what they saw.
@@ -41,24 +47,66 @@ type simulation struct {
 	t        *testing.T
 	w        *sim.World
 	log      *slog.Logger
-	nodes    [simNodes]slot
+	nodes    []slot
 	table    [2]*simTable
 	found    violations
 	storm    *storm
 	batches  batches
 	outcomes outcomes
-	replicas [simPartitions][simNodes]bool // who has a partition
+	calm     atomic.Bool                  // nothing is wrong that clients may notice
+	replicas [simPartitions][simMost]bool // who has a partition
+	simVariant
+}
+
+// simVariant is what a simulation is about. The zero one has five nodes fail in
+// every way.
+type simVariant struct {
 	// byHints has replicas become equal by hints alone: what coordinates does not
 	// crash, reads repair nothing, and nobody reads everything at the end.
 	byHints bool
+	// twoDCs has three nodes in each of two data centres, whose clients use
+	// partitions of their own at LOCAL_QUORUM.
+	twoDCs bool
 }
 
-// coordinators is how many nodes, the first ones, take requests of clients.
-func (s *simulation) coordinators() int {
-	if s.byHints {
-		return 3
+// level is that of the clients' operations.
+func (v simVariant) level() ring.ConsistencyLevel {
+	if v.twoDCs {
+		return ring.LocalQuorum
 	}
-	return simNodes
+	return ring.Quorum
+}
+
+// copies is how many replicas a partition has.
+func (v simVariant) copies() int {
+	if v.twoDCs {
+		return 2 * simReplicas
+	}
+	return simReplicas
+}
+
+// coordinators are the nodes that take requests of a partition's clients.
+func (v simVariant) coordinators(p int) []int {
+	switch {
+	case v.twoDCs && p < simPartitions/2:
+		return []int{0, 1, 2}
+	case v.twoDCs:
+		return []int{3, 4, 5}
+	case v.byHints:
+		return []int{0, 1, 2}
+	}
+	return []int{0, 1, 2, 3, 4}
+}
+
+// together are the partitions that have the clients of p.
+func (v simVariant) together(p int) (first, end int) {
+	switch {
+	case !v.twoDCs:
+		return 0, simPartitions
+	case p < simPartitions/2:
+		return 0, simPartitions / 2
+	}
+	return simPartitions / 2, simPartitions
 }
 
 // slot is a machine and what runs on it.
@@ -72,18 +120,21 @@ type slot struct {
 
 // TestSim has clients write and read at QUORUM while everything fails, and
 // judges all that they are told.
-func TestSim(t *testing.T) { simulations(t, false) }
+func TestSim(t *testing.T) { simulations(t, simVariant{}) }
 
 // TestSimHints shows that hints lose nothing: at the end all replicas are equal
 // though nobody has read everything.
-func TestSimHints(t *testing.T) { simulations(t, true) }
+func TestSimHints(t *testing.T) { simulations(t, simVariant{byHints: true}) }
 
-func simulations(t *testing.T, byHints bool) {
+// TestSimTwoDCs has two data centres, of which each goes on alone.
+func TestSimTwoDCs(t *testing.T) { simulations(t, simVariant{twoDCs: true}) }
+
+func simulations(t *testing.T, v simVariant) {
 	for i := range *simRuns {
 		seed := *simSeed + i
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel() // what is virtual is not disturbed
-			synctest.Test(t, func(t *testing.T) { simulate(t, seed, byHints) })
+			synctest.Test(t, func(t *testing.T) { simulate(t, seed, v) })
 			if t.Failed() {
 				name, _, _ := strings.Cut(t.Name(), "/")
 				t.Logf("to repeat it: go test -run '^%s$' ./internal/node -timeout 170m -seed %d -simtime %v -simruns 1", name, seed, *simTime)
@@ -92,8 +143,12 @@ func simulations(t *testing.T, byHints bool) {
 	}
 }
 
-func simulate(t *testing.T, seed uint64, byHints bool) {
-	s := &simulation{t: t, w: sim.New(seed, simNodes), log: slog.New(slog.DiscardHandler), byHints: byHints}
+func simulate(t *testing.T, seed uint64, v simVariant) {
+	nodes := simNodes
+	if v.twoDCs {
+		nodes = simTwoDCs
+	}
+	s := &simulation{t: t, w: sim.New(seed, nodes), log: slog.New(slog.DiscardHandler), nodes: make([]slot, nodes), simVariant: v}
 	if testing.Verbose() && *simVerbose {
 		s.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
@@ -143,6 +198,9 @@ func (s *simulation) run(seed uint64) error {
 	if err := s.beCalm(); err != nil {
 		return err
 	}
+	if err := s.goOnApart(); err != nil {
+		return err
+	}
 	loaded := (s.w.Clock.Mono() - begun).Seconds()
 	counts := clients.end()
 	s.storm.end()
@@ -175,12 +233,21 @@ func (s *simulation) options(i int, env *sim.Environment) node.Options {
 	c.DataDir, c.ListenAddress = "/data", s.w.Machines[i].IP()
 	c.Memory, c.CommitlogSegment = config.MinMemory, 64<<10
 	c.CommitlogTotal = simLog
+	c.DC = s.dc(i)
 	if i > 0 {
 		c.Join = []string{s.w.Machines[0].IP()}
 	}
 	return node.Options{
 		Config: c, Version: "test", Clock: env.Clock, FS: env.FS, Rand: env.Rand, Transport: env.Transport, Log: s.log.With("node", i, "boot", env.Boot),
 	}
+}
+
+// dc is the data centre of node i.
+func (s *simulation) dc(i int) string {
+	if s.twoDCs && i >= simTwoDCs/2 {
+		return "datacenter2"
+	}
+	return "datacenter1"
 }
 
 // start boots machine i until a node serves on it, if none does.
@@ -269,12 +336,16 @@ func (s *simulation) createTables() error {
 			return err
 		}
 	}
-	texts := []string{"CREATE KEYSPACE ks WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 3}"}
+	factors := "'datacenter1': 3"
+	if s.twoDCs {
+		factors += ", 'datacenter2': 3"
+	}
+	texts := []string{"CREATE KEYSPACE ks WITH replication = {'class': 'NetworkTopologyStrategy', " + factors + "}"}
 	repair := "BLOCKING"
 	if s.byHints {
 		repair = "NONE"
 	}
-	for _, name := range s.tables() {
+	for _, name := range append(s.tables(), everyTable) {
 		texts = append(texts, "CREATE TABLE "+name+" (p int, r int, v bigint, PRIMARY KEY (p, r)) WITH read_repair = '"+repair+"'")
 	}
 	for _, text := range texts {
@@ -288,8 +359,8 @@ func (s *simulation) createTables() error {
 // seesAll tells whether node i knows that all are alive.
 func (s *simulation) seesAll(i int) error {
 	n, err := s.count(i, "SELECT * FROM system_views.gossip_info WHERE rpc_ready = 'true' ALLOW FILTERING")
-	if err == nil && n != simNodes {
-		err = fmt.Errorf("node %d sees %d nodes alive of %d", i, n, simNodes)
+	if err == nil && n != len(s.nodes) {
+		err = fmt.Errorf("node %d sees %d nodes alive of %d", i, n, len(s.nodes))
 	}
 	return err
 }
@@ -320,9 +391,40 @@ func (s *simulation) beCalm() error {
 			return err
 		}
 	}
+	s.calm.Store(true)
 	s.storm.calm.Store(true)
 	s.w.Clock.Sleep(simCalm)
 	s.storm.calm.Store(false)
+	s.calm.Store(false)
+	return s.found.err()
+}
+
+// goOnApart cuts the data centres off each other: at LOCAL_QUORUM nothing may
+// fail in either, and EACH_QUORUM is acknowledged in none.
+func (s *simulation) goOnApart() error {
+	if !s.twoDCs {
+		return nil
+	}
+	for i := range s.nodes {
+		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
+			return err
+		}
+	}
+	cut := s.w.Net.Split([]int{0, 1, 2}, []int{3, 4, 5})
+	s.calm.Store(true)
+	var all sync.WaitGroup
+	for i := range s.nodes {
+		all.Go(func() {
+			err := s.exec(i, ring.EachQuorum, "INSERT INTO "+everyTable+" (p, r, v) VALUES (0, 0, 0)")
+			if err == nil {
+				s.found.note(fmt.Errorf("node %d acknowledges EACH_QUORUM without the other data centre", i))
+			}
+		})
+	}
+	s.w.Clock.Sleep(2 * simCalm)
+	all.Wait()
+	s.calm.Store(false)
+	cut.Heal()
 	return s.found.err()
 }
 
@@ -354,7 +456,7 @@ func (s *simulation) quiet() error {
 		if s.byHints {
 			break
 		}
-		if err := s.eventually(func() error { return s.scan(t, 0, ring.All, 100) }); err != nil {
+		if err := s.eventually(func() error { return s.scan(t, 0, 0, simPartitions, ring.All, 100) }); err != nil {
 			return err
 		}
 	}
@@ -379,8 +481,8 @@ func (s *simulation) quiet() error {
 	}
 	for name, partitions := range alone {
 		for p := range simPartitions {
-			if n := len(partitions[p]); n != simReplicas {
-				return fmt.Errorf("partition %d of %s is with %d replicas alone, not with %d", p, name, n, simReplicas)
+			if n := len(partitions[p]); n != s.copies() {
+				return fmt.Errorf("partition %d of %s is with %d replicas alone, not with %d", p, name, n, s.copies())
 			}
 		}
 	}
@@ -391,8 +493,11 @@ func (s *simulation) quiet() error {
 			}
 		}
 	}
-	return s.batches.judge(alone[batchTable])
+	return s.batches.judge(alone[batchTable], s.copies())
 }
+
+// everyTable is what all data centres write.
+const everyTable = "ks.everywhere"
 
 // tables are the names of those that clients use.
 func (s *simulation) tables() (names []string) {

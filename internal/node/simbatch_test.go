@@ -12,7 +12,6 @@ import (
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/query"
 	"github.com/ilion-db/ilion/internal/rand"
-	"github.com/ilion-db/ilion/ring"
 )
 
 // batchTable is the table of logged batches, each of which writes a row of its
@@ -35,12 +34,12 @@ type loggedBatch struct {
 	outcome    certainty // protected by batches.mu
 }
 
-// begin makes the next batch, over partitions that r chooses.
-func (b *batches) begin(r *rand.Source) *loggedBatch {
-	at := make([]int, simPartitions)
+// begin makes the next batch, over partitions from first on that r chooses.
+func (b *batches) begin(r *rand.Source, first, end int) *loggedBatch {
+	at := make([]int, end-first)
 	for i := range at {
 		j := int(r.Uint64N(uint64(i + 1)))
-		at[i], at[j] = at[j], i
+		at[i], at[j] = at[j], first+i
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -67,15 +66,17 @@ func (b *batches) acked(p int) (numbers []int) {
 	return numbers
 }
 
-// writeBatch writes a logged batch through node i.
-func (s *simulation) writeBatch(i int, r *rand.Source) {
+// writeBatch writes a logged batch through node i, over partitions with the
+// clients of p.
+func (s *simulation) writeBatch(i, p int, r *rand.Source) {
 	n := s.nodes[i].node.Load()
 	if n == nil {
 		return
 	}
-	one := s.batches.begin(r)
+	first, end := s.together(p)
+	one := s.batches.begin(r, first, end)
 	insert := "INSERT INTO " + batchTable + " (p, r, v) VALUES (?, ?, ?); "
-	st := query.Statement{Text: "BEGIN BATCH " + strings.Repeat(insert, batchParts) + "APPLY BATCH", Consistency: ring.Quorum}
+	st := query.Statement{Text: "BEGIN BATCH " + strings.Repeat(insert, batchParts) + "APPLY BATCH", Consistency: s.level()}
 	for _, p := range one.partitions {
 		st.Values = append(st.Values, p, one.number, int64(one.number))
 	}
@@ -97,7 +98,7 @@ func (s *simulation) writeBatch(i int, r *rand.Source) {
 // acknowledged before is there.
 func (s *simulation) readBatches(i, p int) error {
 	numbers := s.batches.acked(p)
-	rows, err := s.partition(batchTable, i, p, ring.Quorum)
+	rows, err := s.partition(batchTable, i, p, s.level())
 	if err != nil {
 		return nil
 	}
@@ -110,8 +111,9 @@ func (s *simulation) readBatches(i, p int) error {
 }
 
 // judge wants all replicas of a partition to be equal, and of each batch all or
-// nothing, as it was told. replicas are the rows of each one alone, by partition.
-func (b *batches) judge(replicas map[int][]map[string]int64) error {
+// nothing, as it was told. replicas are the rows of each one alone, by partition,
+// which has a number of copies.
+func (b *batches) judge(replicas map[int][]map[string]int64, copies int) error {
 	for _, one := range b.all {
 		row, rows := strconv.Itoa(one.number), 0
 		var where []string
@@ -123,7 +125,7 @@ func (b *batches) judge(replicas map[int][]map[string]int64) error {
 				}
 			}
 		}
-		all := batchParts * simReplicas
+		all := batchParts * copies
 		if rows != 0 && rows != all || rows == 0 && one.outcome == present || rows == all && one.outcome == absent {
 			return fmt.Errorf("batch %d over partitions %v, %v, has %d rows of %d in its replicas: %v",
 				one.number, one.partitions, one.outcome, rows, all, where)

@@ -95,7 +95,7 @@ func (st *storm) operator(number int, r *rand.Source) {
 		case <-st.stop:
 			return
 		}
-		at := int(r.Uint64N(simNodes))
+		at := int(r.Uint64N(uint64(len(st.s.nodes))))
 		choice := r.Uint64N(uint64(2 * stormTables))
 		if int(choice) >= len(names) {
 			name := fmt.Sprintf("storm_%d_%d", number, n)

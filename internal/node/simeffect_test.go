@@ -14,7 +14,7 @@ import (
 	"github.com/ilion-db/ilion/ring"
 )
 
-// simSlow is longer than an operation takes while nothing is wrong.
+// simSlow is longer than an operation mostly takes while nothing is wrong.
 const simSlow = 50 * time.Millisecond
 
 // operation is one of a client, under way.
@@ -29,7 +29,7 @@ const everywhere = -1
 // outcome is an operation that has ended and that a fault may have changed.
 type outcome struct {
 	at       int
-	machines [simNodes]bool // that it went through
+	machines [simMost]bool // that it went through
 	from, to time.Duration
 	// disturbed is one that failed, or that had to wait or to ask others; stamped
 	// a write that has its timestamp of the node at.
@@ -44,7 +44,7 @@ type outcomes struct {
 }
 
 func (s *simulation) begin(i, p int) operation {
-	return operation{i, p, s.w.Clock.Mono(), s.storm.calm.Load()}
+	return operation{i, p, s.w.Clock.Mono(), s.calm.Load()}
 }
 
 // finish takes note of the outcome of an operation. No fault explains any error
@@ -79,7 +79,7 @@ func (s *simulation) finish(o operation, err error, stamped bool) {
 
 // changed tells whether an operation came out otherwise for a fault: it was in
 // flight, went through a machine that the fault was about, and failed, or took
-// longer than any without faults; a wrong clock has changed the timestamps that it gave.
+// longer than is usual without faults; a wrong clock has changed the timestamps that it gave.
 func (out *outcomes) changed(f *sim.Past) bool {
 	out.mu.Lock()
 	defer out.mu.Unlock()
@@ -123,8 +123,8 @@ func (s *simulation) findReplicas() error {
 		}
 	}
 	for p, n := range count {
-		if n != simReplicas {
-			return fmt.Errorf("partition %d is with %d replicas, not with %d", p, n, simReplicas)
+		if n != s.copies() {
+			return fmt.Errorf("partition %d is with %d replicas, not with %d", p, n, s.copies())
 		}
 	}
 	return nil

@@ -126,15 +126,16 @@ func (l *simLoad) end() (sum history.Counts) {
 // operate writes, deletes or reads once.
 func (s *simulation) operate(r *rand.Source) error {
 	t := s.table[r.Uint64N(2)]
-	coordinators := s.coordinators()
-	i := int(r.Uint64N(uint64(coordinators)))
+	p, row := int(r.Uint64N(simPartitions)), int(r.Uint64N(simRows))
+	coordinators := s.coordinators(p)
+	at := int(r.Uint64N(uint64(len(coordinators))))
 	for range coordinators {
-		if s.nodes[i].node.Load() != nil {
+		if s.nodes[coordinators[at]].node.Load() != nil {
 			break
 		}
-		i = (i + 1) % coordinators // nobody connects to what is down
+		at = (at + 1) % len(coordinators) // nobody connects to what is down
 	}
-	p, row := int(r.Uint64N(simPartitions)), int(r.Uint64N(simRows))
+	i := coordinators[at]
 	switch n := r.Uint64N(100); {
 	case n < 9:
 		return s.write(t, i, p, row, deleteRow)
@@ -145,14 +146,15 @@ func (s *simulation) operate(r *rand.Source) error {
 	case n < 48:
 		return s.write(t, i, p, row, writeRow)
 	case n < 50:
-		s.writeBatch(i, r)
+		s.writeBatch(i, p, r)
 		return nil
 	case n < 51:
 		return s.readBatches(i, p)
 	case n < 68:
 		return s.readPartition(t, i, p)
 	case n < 70:
-		return s.scan(t, i, ring.Quorum, int32(1+r.Uint64N(30)))
+		first, end := s.together(p)
+		return s.scan(t, i, first, end, s.level(), int32(1+r.Uint64N(30)))
 	default:
 		return s.readRow(t, i, p, row)
 	}
@@ -175,7 +177,7 @@ const simTTL = 60
 // is no error.
 func (s *simulation) write(t *simTable, i, p, row int, kind writeKind) error {
 	key := history.Key{Partition: strconv.Itoa(p), Row: strconv.Itoa(row)}
-	st := query.Statement{Consistency: ring.Quorum}
+	st := query.Statement{Consistency: s.level()}
 	if t == s.table[0] {
 		st.Timestamp = s.w.Clock.Now().UnixMicro()
 	}
@@ -226,7 +228,7 @@ func (s *simulation) runs(i int, n *node.Node) bool {
 func (s *simulation) readRow(t *simTable, i, p, row int) error {
 	q := t.h.Read(strconv.Itoa(p))
 	rows, err := s.rows(i, p, query.Statement{
-		Text: "SELECT p, r, v FROM " + t.name + " WHERE p = ? AND r = ?", Values: []any{p, row}, Consistency: ring.Quorum,
+		Text: "SELECT p, r, v FROM " + t.name + " WHERE p = ? AND r = ?", Values: []any{p, row}, Consistency: s.level(),
 	})
 	if err != nil {
 		q.Failed()
@@ -240,7 +242,7 @@ func (s *simulation) readRow(t *simTable, i, p, row int) error {
 // readPartition reads a partition through node i and judges it.
 func (s *simulation) readPartition(t *simTable, i, p int) error {
 	q := t.h.Read(strconv.Itoa(p))
-	rows, err := s.partition(t.name, i, p, ring.Quorum)
+	rows, err := s.partition(t.name, i, p, s.level())
 	if err != nil {
 		q.Failed()
 		return nil
@@ -255,27 +257,23 @@ func (s *simulation) partition(table string, i, p int, level ring.ConsistencyLev
 	return rows[p], err
 }
 
-// scan reads the whole table through node i in pages and judges it. At ALL a
-// failure is an error.
-func (s *simulation) scan(t *simTable, i int, level ring.ConsistencyLevel, page int32) error {
+// scan reads the whole table through node i in pages and judges the partitions
+// from first to end. At ALL a failure is an error.
+func (s *simulation) scan(t *simTable, i, first, end int, level ring.ConsistencyLevel, page int32) error {
 	var queries [simPartitions]*history.Query
-	for p := range queries {
+	for p := first; p < end; p++ {
 		queries[p] = t.h.Read(strconv.Itoa(p))
 	}
 	rows, err := s.rows(i, everywhere, query.Statement{Text: "SELECT p, r, v FROM " + t.name, Consistency: level, PageSize: page})
-	if err != nil {
-		for _, q := range queries {
-			q.Failed()
-		}
-		if level == ring.All {
-			return err
-		}
-		return nil
-	}
-	for p, q := range queries {
-		if err := q.Rows(rows[p]); err != nil {
+	for p := first; p < end; p++ {
+		if err != nil {
+			queries[p].Failed()
+		} else if err := queries[p].Rows(rows[p]); err != nil {
 			s.found.note(s.blame(t, i, fmt.Errorf("scan in pages of %d at %v: %w", page, level, err)))
 		}
+	}
+	if level == ring.All {
+		return err
 	}
 	return nil
 }

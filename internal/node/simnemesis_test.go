@@ -105,10 +105,10 @@ func (n nemeses) String() (text string) {
 // nemeses are one for the network and one for machines, of which clocks may
 // be wrong all the time.
 func (s *simulation) nemeses() nemeses {
-	all := []int{0, 1, 2, 3, 4}
+	all := []int{0, 1, 2, 3, 4, 5}[:len(s.nodes)]
 	crash := all
 	if s.byHints {
-		crash = all[s.coordinators():]
+		crash = all[len(s.coordinators(0)):]
 	}
 	machines := []sim.Action{
 		s.w.CrashAction(crash, s.stop, s.restart), s.crashInRestart(crash), s.w.PauseAction(all),
@@ -119,7 +119,11 @@ func (s *simulation) nemeses() nemeses {
 		machines = append(machines, s.bitFlips(rotten))
 	}
 	gap, hold := [2]time.Duration{100 * time.Millisecond, time.Second}, [2]time.Duration{200 * time.Millisecond, 6 * time.Second}
-	return nemeses{s.w.NewNemesis(gap, hold, append(s.w.NetworkActions(all), s.noQuorum(all))...), s.w.NewNemesis(gap, hold, machines...)}
+	network := append(s.w.NetworkActions(all), s.noQuorum(all))
+	if s.twoDCs {
+		network = append(network, s.w.SplitAction("data centres", all[:3], all[3:]))
+	}
+	return nemeses{s.w.NewNemesis(gap, hold, network...), s.w.NewNemesis(gap, hold, machines...)}
 }
 
 // restart starts node i, which no fault may prevent.

@@ -254,6 +254,11 @@ func (w *World) NetworkActions(machines []int) []Action {
 	}
 }
 
+// SplitAction cuts the links between two sets of machines, always the same.
+func (w *World) SplitAction(kind string, a, b []int) Action {
+	return held(kind, func() []int { return slices.Concat(a, b) }, func([]int) *Fault { return w.Net.Split(a, b) })
+}
+
 // flap isolates a machine again and again for a moment.
 func (w *World) flap(machines []int) func(time.Duration) Injected {
 	return func(time.Duration) Injected {
