@@ -125,6 +125,12 @@ func (cl *clusterings) prefixes(b *binding) (prefixes [][]byte, n int, slice *re
 		if prefixes, err = extend(prefixes, r.cols, values, several > 1); err != nil {
 			return nil, 0, nil, err
 		}
+		if len(prefixes) > 1 {
+			// A row that is named twice is written once: a list would get its
+			// elements twice.
+			slices.SortFunc(prefixes, bytes.Compare)
+			prefixes = slices.CompactFunc(prefixes, bytes.Equal)
+		}
 		n += len(r.cols)
 	}
 	return prefixes, n, nil, nil

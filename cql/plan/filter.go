@@ -88,6 +88,9 @@ func (f *filter) noValue(err error) error {
 	}
 	switch err.Error() {
 	case "Invalid null value in condition for column " + f.first().Name:
+		if f.kind == restrictElement {
+			return invalid("Unsupported null map value for column %s", f.first().Name)
+		}
 		return invalid("Unsupported null value for column %s", f.first().Name)
 	case "Invalid unset value for column " + f.first().Name:
 		return invalid("Unsupported unset value for column %s", f.first().Name)

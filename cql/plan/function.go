@@ -146,8 +146,8 @@ func resolve(name cql.Name, args []argument, scope exprScope, receiver *schema.T
 	case len(fit) == 0:
 		return nil, invalid("Invalid call to function %s, none of its type signatures match (known type signatures: %s)", nameAsCalled(name), signaturesOf(list))
 	case len(fit) > 1 && slices.ContainsFunc(args, func(a argument) bool { return a.marker || a.lit != nil }):
-		return nil, invalid("Ambiguous call to function system.%s (can be matched by following signatures: %s): use type casts to disambiguate",
-			n, signaturesOf(fit))
+		return nil, invalid("Ambiguous call to function %s (can be matched by following signatures: %s): use type casts to disambiguate",
+			nameAsCalled(name), signaturesOf(fit))
 	}
 	return fit[0], nil
 }

@@ -115,6 +115,16 @@ func (c *compiler) groupColumn(e cql.Expr, out *Select, last bool) (*schema.Colu
 	return col, nil
 }
 
+func (rs *restrictions) aggregationWarning() string {
+	switch {
+	case len(rs.partition) == 0 && rs.token == nil:
+		return "Aggregation query used without partition key"
+	case slices.ContainsFunc(rs.partition, func(r *restriction) bool { return r.kind == restrictIN }):
+		return "Aggregation query used on multiple partition keys (IN restriction)"
+	}
+	return ""
+}
+
 func (rs *restrictions) fixed(col *schema.Column) bool {
 	eq := func(r *restriction) bool { return r.kind == restrictEQ && slices.Contains(r.cols, col) }
 	return slices.ContainsFunc(rs.clustering, eq) || slices.ContainsFunc(rs.partition, eq)

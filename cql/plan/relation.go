@@ -210,13 +210,13 @@ func (c *compiler) tokenRelation(rel *cql.Relation) ([]*restriction, error) {
 		r.cols = append(r.cols, col)
 	}
 	if !slices.Equal(r.cols, c.table.PartitionKey) {
-		if slices.ContainsFunc(r.cols, func(col *schema.Column) bool { return col.Kind != schema.PartitionKey }) {
-			return nil, invalid("The token() function must contains only partition key components")
-		}
 		for _, col := range c.table.PartitionKey {
 			if !slices.Contains(r.cols, col) {
 				return nil, invalid("The token() function must be applied to all partition key components or none of them")
 			}
+		}
+		if slices.ContainsFunc(r.cols, func(col *schema.Column) bool { return col.Kind != schema.PartitionKey }) {
+			return nil, invalid("The token() function must contains only partition key components")
 		}
 		return nil, invalid("The token function arguments must be in the partition key order: %s", columnNames(c.table.PartitionKey))
 	}

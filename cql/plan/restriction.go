@@ -158,12 +158,12 @@ func (rs *restrictions) checkAfterSlice(r *restriction) error {
 func (r *restriction) merge(o *restriction) error {
 	name := columnNames(r.cols)
 	switch {
-	case r.kind == restrictEQ && o.kind == restrictSlice, r.kind == restrictSlice && o.kind == restrictEQ:
-		return invalid("Column \"%s\" cannot be restricted by both an equality and an inequality relation", r.first().Name)
-	case r.kind == restrictEQ || o.kind == restrictEQ:
+	case r.kind == restrictEQ:
 		return invalid("%s cannot be restricted by more than one relation if it includes an Equal", name)
-	case r.kind == restrictIN || o.kind == restrictIN:
+	case r.kind == restrictIN:
 		return invalid("%s cannot be restricted by more than one relation if it includes a IN", name)
+	case o.kind != restrictSlice:
+		return invalid("Column \"%s\" cannot be restricted by both an equality and an inequality relation", name)
 	case r.lo != nil && o.lo != nil:
 		return invalid("More than one restriction was found for the start bound on %s", name)
 	case r.hi != nil && o.hi != nil:

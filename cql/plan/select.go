@@ -34,6 +34,9 @@ type Select struct {
 	// GroupFunction, if not nil, of the next clustering column makes the group
 	// as well.
 	GroupFunction *Expr
+	// AggregationWarning is what a client is told of an aggregate over more than
+	// one partition, in Cassandra's words; empty for nothing.
+	AggregationWarning string
 	// Distinct wants one row per partition.
 	Distinct bool
 	// Reverse runs against the clustering order.
@@ -88,6 +91,9 @@ func (c *compiler) selectPlan(s *cql.Select) (*Select, error) {
 	}
 	if err := c.groupBy(s, out, rs); err != nil {
 		return nil, err
+	}
+	if out.Aggregated {
+		out.AggregationWarning = rs.aggregationWarning()
 	}
 	if s.Distinct {
 		if err := c.checkDistinct(s, out, rs); err != nil {

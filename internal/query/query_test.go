@@ -245,9 +245,10 @@ func TestWarnings(t *testing.T) {
 	if len(w) != 1 || !strings.Contains(w[0], "multiple partition keys") {
 		t.Error(w)
 	}
-	_, w = db.query(Statement{Text: "SELECT count(*) FROM t WHERE k = 1"})
-	if len(w) != 0 {
-		t.Error(w)
+	for _, where := range []string{"k = 1", "k IN (1)", "token(k) > 0"} {
+		if _, w = db.query(Statement{Text: "SELECT count(*) FROM t WHERE " + where}); len(w) != 0 {
+			t.Error(where, w)
+		}
 	}
 	db.exec("CREATE TABLE dead (k int, c int, PRIMARY KEY (k, c))")
 	for c := range tombstoneWarn {

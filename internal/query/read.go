@@ -168,8 +168,8 @@ func (p *Processor) page(ctx context.Context, c *call, s *plan.Select, values []
 	if s.Table.Virtual {
 		return p.pageVirtual(ctx, q, rd, buffer())
 	}
-	if s.Aggregated && !q.Empty && len(q.Command.Keys) != 1 {
-		c.warnings = append(c.warnings, aggregationWarning(q))
+	if s.AggregationWarning != "" {
+		c.warnings = append(c.warnings, s.AggregationWarning)
 	}
 	if q.Empty {
 		return rd.Page(q, nil, buffer())
@@ -213,14 +213,6 @@ func (p *Processor) readPage(ctx context.Context, c *call, q *plan.Query, rd *ex
 	}
 	defer src.Close()
 	return rd.Page(q, src, buffer())
-}
-
-// aggregationWarning has Cassandra's words.
-func aggregationWarning(q *plan.Query) string {
-	if q.Command.Keys == nil {
-		return "Aggregation query used without partition key"
-	}
-	return "Aggregation query used on multiple partition keys (IN restriction)"
 }
 
 func (p *Processor) pageVirtual(ctx context.Context, q *plan.Query, rd *exec.Reader, dst []byte) ([]byte, exec.Result, error) {
