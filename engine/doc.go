@@ -27,8 +27,8 @@
 // the records of its range of tokens; their order does not matter. They go to
 // memtables if the log is small. A larger one would only pass through them into
 // files: then each worker gathers a run of records, sorts it and writes it as a
-// table file while the next is gathered. Records of small tables, records of
-// few partitions, and what is left at the end go to memtables all the same; a
+// table file while the next is gathered. Records of small tables, records
+// that overwrite each other, and what is left at the end go to memtables all the same; a
 // full one is written while the others go on.
 //
 // # A read
@@ -41,6 +41,11 @@
 // first where several may have the row: what is older than every cell that it
 // wants stays closed. Files outside of the token or clustering ranges that are
 // wanted are left out unread.
+//
+// TryRows reads many single rows at once: memtables look several keys up together
+// (memtable.Rows), and a row of which one memtable or cached file alone has a
+// version that counts is handed on as it is, without a merge. Others are read as
+// above.
 //
 // # Compaction
 //

@@ -144,9 +144,7 @@ func (t *table) applyChecked(p *pending) error {
 		}
 		t.noteFirst(pos)
 	}
-	for i := range p.checked {
-		mem.Link(&p.checked[i], nil)
-	}
+	mem.LinkAll(p.checked)
 	if !durable {
 		p.finish() // there is no log to wait for
 	}

@@ -2,7 +2,8 @@
 // heap.
 //
 // A Memtable takes records with Put and yields what they reconcile to through
-// Iter, a mutation.Source; PutAll takes many that need not be seen together. It
+// Iter, a mutation.Source; PutAll and LinkAll take many that need not be seen
+// together, and Rows finds many single rows. It
 // never shrinks; the engine writes it to a table file and calls Free when
 // nobody reads it any more.
 //

@@ -123,6 +123,25 @@ func (m *Memtable) Link(c *Checked, o Observer) {
 	}
 }
 
+// LinkAll is Link for several records, which need not be seen together: as with
+// PutAll, several are looked up at once.
+func (m *Memtable) LinkAll(checked []Checked) {
+	var records [warmAhead]mutation.Record
+	for len(checked) > 0 {
+		n := min(warmAhead, len(checked))
+		if n > 1 {
+			for i := range n {
+				records[i] = checked[i].record
+			}
+			m.warm(records[:n])
+		}
+		for i := range n {
+			m.Link(&checked[i], nil)
+		}
+		checked = checked[n:]
+	}
+}
+
 // lockShard locks the shard of a token and returns it.
 func (m *Memtable) lockShard(token uint64) *shard {
 	b := m.body.Load()

@@ -26,6 +26,16 @@
 // request keeps its binder, query and reader: a point write or read allocates
 // nothing once they are warm.
 //
+// # Together
+//
+// A group executes many plain statements about one row at once, for a server
+// whose clients send many in a frame: INSERT and UPDATE that set columns to bound
+// values, and SELECT of columns by the whole primary key (plan.Direct). Writes are
+// encoded without a binder, to the same bytes, and go to the store by one call if
+// nobody else holds their partitions; reads are looked up together. It takes only
+// what can neither fail nor wait for a reason of its own: everything else, and what
+// the cluster does not take as a whole, is executed one by one as above.
+//
 // # Prepared statements
 //
 // They are kept in a cache bounded by bytes, under the MD5 of keyspace and text.

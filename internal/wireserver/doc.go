@@ -10,12 +10,21 @@
 //
 // # The path of a statement
 //
+//	              ┌─────────► Group.Add, Write, Read ─────┐
+//	              │                  │                     ▼
 //	frame ─► Server.execute ─► Handler.TryExecute ─► frame of answers
 //	              │                  │       │             ▲
 //	              │ group            │       └ Pending:    │
 //	              ▼                  ▼         Completed ──┤ (log flusher, any goroutine)
 //	           workers ◄──────── WouldBlock                │
 //	              └── TryExecute, Execute ─────────────────┘
+//
+// Plain writes and reads of one row, which are most of what clients ask for, are
+// not made into requests: if the Handler is a session.Grouper the frame's writes
+// are encoded straight from their values and started by one call, with one place
+// in the log, and its reads are looked up together and encoded straight into the
+// frame of answers. Each is answered for itself all the same. What does not fit
+// the group, or could not be done at once, becomes a request.
 //
 // The connection's reader executes what a frame holds as long as that needs
 // nothing but memory, and answers at the end all that is done by then in one
@@ -36,7 +45,8 @@
 // Each execution of a frame is answered once. The last answer of a frame goes
 // out when all others have: only who is sending a frame's answers may find that
 // none are left, and one at a time is. A warm request that does not go to a
-// worker allocates nothing here.
+// worker allocates nothing here, and neither does a group. Executions of a frame
+// are in no order: its group's writes are begun before its reads.
 //
 // # Concurrency
 //
