@@ -19,7 +19,7 @@ func TestMutants(t *testing.T) {
 		{"skip-read-repair", "^TestSim$"},
 		{"ignore-digests", "^TestSim$"},
 		{"skip-restamping", "^TestSim$"},
-		{"repair-without-deletions", "^TestSim$"},
+		{"repair-without-deletions", "^TestReadRepairsDeletions$"},
 		{"damage-is-empty", "^TestSim$"},
 		{"lose-hint", "^TestSimHints$"},
 		{"forget-hint", "^TestSimHints$"},
