@@ -164,6 +164,7 @@ func (p *replica) askLocal() {
 	r.read.Digest = !p.data
 	err := p.store.read(r.rd.ctx, r.rd, &r.read, true)
 	if errors.Is(err, mutation.ErrWouldBlock) {
+		r.limitLocal()
 		if r.rd.workers.Submit((*localRead)(p)) {
 			return
 		}

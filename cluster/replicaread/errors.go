@@ -56,6 +56,22 @@ func (r *round) failure() error {
 	return native.ReadFailure(level, received, r.targets.blockFor, data, reasons)
 }
 
+// lateness is what a client is told when the deadline has passed. The lock is
+// held.
+func (r *round) lateness() error {
+	received, data := 0, false
+	for i := range r.replicas {
+		switch r.replicas[i].state {
+		case hasData:
+			received++
+			data = true
+		case hasDigest:
+			received++
+		}
+	}
+	return native.ReadTimeout(native.Consistency(r.level), min(received, r.targets.blockFor-1), r.targets.blockFor, data)
+}
+
 func allLate(reasons []native.FailureReason) bool {
 	for i := range reasons {
 		if reasons[i].Code != native.ReasonTimeout {

@@ -609,6 +609,46 @@ func TestNoReplicas(t *testing.T) {
 	})
 }
 
+// TestStuckDisk: a read is answered by its deadline although the local replica's
+// disk does not answer, and is not used again before that does.
+func TestStuckDisk(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, nil)
+		n.everywhere(nil)
+		for i := range n.nodes {
+			n.apply(i, n.row(1, 1, "v"))
+		}
+		stuck := make(chan struct{})
+		n.nodes[0].store.BeforeRead = func(_ *mutation.ReadCommand, try bool) error {
+			if try {
+				return mutation.ErrWouldBlock
+			}
+			<-stuck
+			return nil
+		}
+		all := &mutation.ReadCommand{Table: n.table, Now: 100}
+		for _, read := range []func() (string, error){
+			func() (string, error) { return n.start(0, n.command(), ring.All) },
+			func() (string, error) { return n.read(0, n.command(), ring.All) },
+			func() (string, error) { return n.read(0, all, ring.All) },
+		} {
+			_, err := read()
+			var e *native.Error
+			if !errors.As(err, &e) || e.Code != native.CodeReadTimeout || e.Received != 2 || e.Required != 3 {
+				t.Errorf("%+v", err)
+			}
+		}
+		if got, err := n.start(0, n.command(), ring.Quorum); !errors.Is(err, errLate) {
+			t.Errorf("%q, %v", got, err) // nobody else is asked: the table's speculative_retry is NEVER
+		}
+		close(stuck)
+		synctest.Wait()
+		if got, err := n.start(0, n.command(), ring.All); err != nil || !strings.Contains(got, `="v"`) {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+}
+
 // TestLateRefusal: a replica that was asked to be sure and refuses while the
 // pages of the others are brought together changes nothing: there are enough
 // without it.

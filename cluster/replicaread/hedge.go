@@ -1,16 +1,6 @@
 package replicaread
 
-import (
-	"time"
-
-	"github.com/ilion-db/ilion/internal/clock"
-)
-
-// hedge is a round's timer, after which it asks one replica more than it needs.
-type hedge struct {
-	timer   clock.Timer // nil until it is needed first
-	running bool        // it holds a reference of the round
-}
+import "time"
 
 // startHedge asks one replica more after the table's delay. The lock is held.
 func (r *round) startHedge(now time.Duration) {
@@ -23,23 +13,8 @@ func (r *round) startHedge(now time.Duration) {
 	case d == 0:
 		r.hedgeOne()
 	default:
-		r.refs++
-		r.hedge.running = true
-		if r.hedge.timer == nil {
-			r.hedge.timer = r.rd.cfg.Clock.AfterFunc(d, r.hedgeNow)
-		} else {
-			r.hedge.timer.Reset(d)
-		}
+		r.set(&r.hedge, d, r.hedgeNow)
 	}
-}
-
-// stopHedge takes the timer's reference back if it has not gone off. The lock is
-// held.
-func (r *round) stopHedge() {
-	if r.hedge.running && r.hedge.timer.Stop() {
-		r.refs--
-	}
-	r.hedge.running = false
 }
 
 // hedgeNow is called by the timer.

@@ -39,7 +39,8 @@ type round struct {
 	tell  telling
 	refs  int
 	answers
-	hedge hedge
+	hedge alarm // when one more than is needed is asked
+	limit alarm // when the local replica is not waited for any longer
 
 	// The result, which belongs to whoever compares and resolves, and to the
 	// owner once the round is over.
@@ -116,7 +117,8 @@ func (r *round) finish(err error) {
 			r.refs--
 		}
 	}
-	r.stopHedge()
+	r.stop(&r.hedge)
+	r.stop(&r.limit)
 }
 
 // unlock gives the lock back and tells the owner if the round is over by now.
