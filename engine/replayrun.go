@@ -94,11 +94,12 @@ func (r *replayRun) sort(spare []replayRecord) []replayRecord {
 	}
 	r.records = from
 	for i := 0; i < len(from); {
-		n := 1
+		n, mixed := 1, false
 		for i+n < len(from) && from[i+n].table == from[i].table && from[i+n].token>>firstDigit == from[i].token>>firstDigit {
+			mixed = mixed || from[i+n].token != from[i].token
 			n++
 		}
-		if n > 1 {
+		if mixed { // else they stay in the order of the log
 			slices.SortFunc(from[i:i+n], func(a, b replayRecord) int { return cmp.Compare(a.token, b.token) })
 		}
 		i += n

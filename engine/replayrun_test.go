@@ -121,6 +121,36 @@ func TestReplayIntoFiles(t *testing.T) {
 	}
 }
 
+// TestReplayWide replays rows of few partitions, each of which has a record of
+// its own: in order, in any order, and some twice.
+func TestReplayWide(t *testing.T) {
+	var want string
+	o := fillRuns(t, func(e *Engine) {
+		for i := range int64(6_000) {
+			c := i
+			switch i % 3 {
+			case 1:
+				c = i * 7919 % 6_000
+			case 2:
+				c = i / 30
+			}
+			apply(t, e, insert(0, fmt.Sprint("k", i%3, i%7), c, i, strings.Repeat("v", 250)))
+		}
+		var err error
+		if want, err = tableDump(e); err != nil {
+			t.Fatal(err)
+		}
+	})
+	e := mustOpen(t, o)
+	defer e.Close()
+	if e.Stats().Flushes == 0 {
+		t.Error("no file was written")
+	}
+	if got, err := tableDump(e); err != nil || got != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, short(got), short(want))
+	}
+}
+
 // TestReplayFolds replays a log whose records are for few partitions: memtables
 // keep what is left of them.
 func TestReplayFolds(t *testing.T) {

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/ilion-db/ilion/engine/memtable"
 	"github.com/ilion-db/ilion/internal/vfs"
@@ -13,8 +14,8 @@ const (
 	// fileShare of a run is what a table needs to get a file of its own: the
 	// records of small tables are kept together in memtables.
 	fileShare = 4
-	// foldShare of a table's records in a run may be for a partition that
-	// another one is for, too. Where it is more, memtables fold them.
+	// foldShare of a table's records in a run may need to be reconciled with
+	// others. Where it is more, memtables do that better.
 	foldShare = 4
 	// replayAhead is how many records are brought into the cache together.
 	replayAhead = 16
@@ -26,11 +27,14 @@ type replayStore struct {
 	records []mutation.Record
 	rows    []replayRow
 	sorting []replayRecord
+	folded  int // records of the file that is being written that fold took
 	touched byte
 }
 
 // replayRow is a row of the record that is being written.
 type replayRow struct{ clustering, row []byte }
+
+func (r replayRow) compare(o replayRow) int { return bytes.Compare(r.clustering, o.clustering) }
 
 // store puts a run into memtables or files.
 func (s *replayStore) store(run *replayRun) error {
@@ -40,15 +44,9 @@ func (s *replayStore) store(run *replayRun) error {
 	}
 	s.sorting = run.sort(s.sorting)
 	for all := run.records; len(all) > 0; {
-		n, size, folds := 0, 0, 0
+		n, size := 0, 0
 		for ; n < len(all) && all[n].table == all[0].table; n++ {
 			size += int(all[n].size)
-			if n > 0 && all[n].token == all[n-1].token {
-				folds++
-			}
-		}
-		if folds*foldShare > n {
-			w.unfit.Store(true)
 		}
 		err := s.storeTable(run, all[:n], w.unfit.Load() || size*fileShare < w.size)
 		if err != nil {
@@ -108,6 +106,9 @@ func (s *replayStore) write(run *replayRun, records []replayRecord) error {
 		w.abort()
 		return err
 	}
+	if s.folded*foldShare > len(records) {
+		s.workers.unfit.Store(true)
+	}
 	files, err := w.finish()
 	if err != nil {
 		return err
@@ -129,8 +130,8 @@ func (s *replayStore) write(run *replayRun, records []replayRecord) error {
 
 // copy streams sorted records of one table into w.
 func (s *replayStore) copy(w *fileWriter, run *replayRun, records []replayRecord) error {
-	warm := 0
-	for at := 0; at < len(records); {
+	s.folded = 0
+	for at, warm := 0, 0; at < len(records); {
 		if at >= warm {
 			warm = min(at+replayAhead, len(records))
 			s.warm(run, records[at:warm])
@@ -139,17 +140,13 @@ func (s *replayStore) copy(w *fileWriter, run *replayRun, records []replayRecord
 		for at+n < len(records) && records[at+n].token == records[at].token {
 			n++
 		}
-		done := false
-		if n == 1 {
-			var err error
-			if done, err = s.copyOne(w, run.record(&records[at])); err != nil {
-				return err
-			}
+		done, err := s.copyRows(w, run, records[at:at+n])
+		if err == nil && !done {
+			s.folded += n
+			err = s.fold(w, run, records[at:at+n])
 		}
-		if !done {
-			if err := s.fold(w, run, records[at:at+n]); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 		at += n
 	}
@@ -167,32 +164,29 @@ func (s *replayStore) warm(run *replayRun, records []replayRecord) {
 	}
 }
 
-// copyOne writes the one record of its partition, if that can be done row by
-// row, and tells whether it can.
-func (s *replayStore) copyOne(w *fileWriter, rec mutation.Record) (bool, error) {
-	p := mutation.Partition{Token: rec.Token(), Key: rec.Key()}
+// copyRows writes records of one token, if they are of one partition and no two
+// of them have the same row, and tells whether they are so.
+func (s *replayStore) copyRows(w *fileWriter, run *replayRun, records []replayRecord) (bool, error) {
+	first := run.record(&records[0])
+	p := mutation.Partition{Token: first.Token(), Key: first.Key()}
 	s.rows = s.rows[:0]
-	e := rec.Entries()
-	for e.Next() {
-		switch e.Kind {
-		case mutation.EntryPartitionDeletion:
-			p.Deletion = p.Deletion.Max(e.Deletion)
-		case mutation.EntryRow:
-			if n := len(s.rows); n > 0 && bytes.Compare(s.rows[n-1].clustering, e.Clustering) >= 0 {
-				return false, nil
-			}
-			s.rows = append(s.rows, replayRow{e.Clustering, e.Row})
-		case mutation.EntryStatic:
-			if p.Static != nil {
-				return false, nil
-			}
-			p.Static = e.Row
-		default:
+	for i := range records {
+		rec := run.record(&records[i])
+		if i > 0 && !bytes.Equal(rec.Key(), p.Key) {
 			return false, nil
 		}
+		if apart, err := s.gather(&p, rec); err != nil || !apart {
+			return false, err
+		}
 	}
-	if e.Err() != nil {
-		return false, e.Err()
+	// Rows of one partition were mostly written in their order.
+	if !slices.IsSortedFunc(s.rows, replayRow.compare) {
+		slices.SortFunc(s.rows, replayRow.compare)
+	}
+	for i := 1; i < len(s.rows); i++ {
+		if s.rows[i-1].compare(s.rows[i]) == 0 {
+			return false, nil
+		}
 	}
 	if err := w.BeginPartition(&p); err != nil {
 		return false, err
@@ -203,6 +197,25 @@ func (s *replayStore) copyOne(w *fileWriter, rec mutation.Record) (bool, error) 
 		}
 	}
 	return true, w.EndPartition()
+}
+
+// gather adds what a record holds to p and rows, unless it has to be reconciled
+// with what is there.
+func (s *replayStore) gather(p *mutation.Partition, rec mutation.Record) (apart bool, err error) {
+	e := rec.Entries()
+	for e.Next() {
+		switch {
+		case e.Kind == mutation.EntryPartitionDeletion:
+			p.Deletion = p.Deletion.Max(e.Deletion)
+		case e.Kind == mutation.EntryRow:
+			s.rows = append(s.rows, replayRow{e.Clustering, e.Row})
+		case e.Kind == mutation.EntryStatic && p.Static == nil:
+			p.Static = e.Row
+		default:
+			return false, nil
+		}
+	}
+	return e.Err() == nil, e.Err()
 }
 
 // fold writes what the records of one token reconcile to.
