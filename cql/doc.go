@@ -8,8 +8,8 @@
 //	}
 //	markers := stmt.Markers() // in the order of the text
 //
-// Split cuts a script into statements for the shell. Quote and QuoteString write names and strings, ParseType and ParseTerm read
-// the pieces that schema tables hold, ResultName gives the name of a result column.
+// Split cuts a script into statements for the shell. Quote and QuoteString write names and strings, ParseType reads
+// the types that schema tables hold, ResultName gives the name of a result column.
 //
 // # Layers
 //

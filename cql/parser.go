@@ -38,21 +38,6 @@ func ParseType(text string) (*TypeExpr, error) {
 	return t, nil
 }
 
-// ParseTerm reads one term without columns, such as an initial condition or a default.
-func ParseTerm(text string) (Term, error) {
-	p, err := newParser(text)
-	if err != nil {
-		return nil, err
-	}
-	defer p.release()
-	t := p.term()
-	p.expect(TokEOF)
-	if p.err != nil {
-		return nil, p.err
-	}
-	return t, nil
-}
-
 // parser is a recursive-descent parser over the tokens of one text.
 //
 // The first error is kept in err and moves the parser to the end token, where no loop goes on; so the grammar functions need no

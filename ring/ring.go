@@ -84,14 +84,6 @@ func (r *Ring) index(t Token) int {
 	return i
 }
 
-// Owner is the node whose token's range holds t, or -1 in an empty ring.
-func (r *Ring) Owner(t Token) int {
-	if len(r.tokens) == 0 {
-		return -1
-	}
-	return r.owners[r.index(t)]
-}
-
 // rangeAt is the range that ends at the i-th token.
 func (r *Ring) rangeAt(i int) Range {
 	prev := i - 1
@@ -108,29 +100,6 @@ func (r *Ring) Ranges() []Range {
 		out[i] = r.rangeAt(i)
 	}
 	return out
-}
-
-// PrimaryRanges are the ranges that end at a token of the node.
-func (r *Ring) PrimaryRanges(node int) []Range {
-	var out []Range
-	for i, owner := range r.owners {
-		if owner == node {
-			out = append(out, r.rangeAt(i))
-		}
-	}
-	return out
-}
-
-// Ownership is the fraction of the ring in the node's primary ranges.
-func (r *Ring) Ownership(node int) float64 {
-	var sum float64
-	for _, p := range r.PrimaryRanges(node) {
-		if p.Start == p.End {
-			return 1
-		}
-		sum += float64(uint64(p.End)-uint64(p.Start)) / (1 << 64)
-	}
-	return sum
 }
 
 // SimpleReplicas appends to dst the replicas of t under SimpleStrategy: the

@@ -67,20 +67,6 @@ func (s *Snapshot) applyKeyspace(c Change) error {
 	return nil
 }
 
-// WithKeyspaces returns the schema with keyspaces added that the node makes
-// itself, system tables for example. Epoch and Version stay: they are those of
-// what users defined. The keyspaces' tables must have had Init called.
-func (s *Snapshot) WithKeyspaces(list ...*Keyspace) *Snapshot {
-	n := &Snapshot{Epoch: s.Epoch, Version: s.Version, Keyspaces: maps.Clone(s.Keyspaces), byID: maps.Clone(s.byID)}
-	for _, ks := range list {
-		n.Keyspaces[ks.Name] = ks
-		for _, t := range ks.Tables {
-			n.byID[t.ID] = t
-		}
-	}
-	return n
-}
-
 // SkipColumnIDs returns the schema, at that epoch, with the next n column ids of
 // each table never to be given to a column.
 func (s *Snapshot) SkipColumnIDs(n ColumnID, epoch uint64) (*Snapshot, error) {

@@ -113,21 +113,6 @@ func TestApplyRefusesBrokenTables(t *testing.T) {
 	}
 }
 
-func TestWithKeyspaces(t *testing.T) {
-	s := mustApply(t, NewSnapshot(), Change{Kind: CreateKeyspace, Keyspace: exampleKeyspace()}, 1)
-	tab := &Table{ID: TableID{9}, Keyspace: "system", Name: "local", Virtual: true, Options: DefaultOptions(),
-		PartitionKey: []*Column{{ID: 1, Name: "key", Kind: PartitionKey, Type: TypeText}}}
-	tab.Init()
-	all := s.WithKeyspaces(&Keyspace{Name: "system", Tables: map[string]*Table{"local": tab}})
-	if all.Table("system", "local") != tab || all.TableByID(tab.ID) != tab || s.Keyspace("system") != nil ||
-		all.Keyspace("k") == nil || all.Version != s.Version || all.Epoch != s.Epoch {
-		t.Errorf("%+v", all)
-	}
-	if got := tab.CreateStatement(false); got[:12] != "CREATE TABLE" {
-		t.Error(got)
-	}
-}
-
 func TestUserTypes(t *testing.T) {
 	s := mustApply(t, NewSnapshot(), Change{Kind: CreateKeyspace, Keyspace: exampleKeyspace()}, 1)
 	u := UDTOf("k", "u", []string{"a"}, []*Type{TypeInt}, false)

@@ -129,11 +129,6 @@ func BadCredentials(format string, args ...any) *Error {
 // Overloaded refuses a request for want of resources.
 func Overloaded(format string, args ...any) *Error { return newError(CodeOverloaded, format, args) }
 
-// Bootstrapping refuses a request because the node is not ready.
-func Bootstrapping(format string, args ...any) *Error {
-	return newError(CodeBootstrapping, format, args)
-}
-
 // TruncateError is a failed TRUNCATE.
 func TruncateError(format string, args ...any) *Error { return newError(CodeTruncate, format, args) }
 
@@ -207,14 +202,6 @@ func WriteFailure(cl Consistency, received, required int, typ WriteType, reasons
 		Code: CodeWriteFailure, Consistency: cl, Received: int32(received), Required: int32(required),
 		WriteType: typ, Reasons: reasons, NumFailures: int32(len(reasons)),
 		Msg: fmt.Sprintf("Operation failed - received %d responses and %d failures", received, len(reasons)),
-	}
-}
-
-// CASWriteUnknown tells that the outcome of a conditional write is not known.
-func CASWriteUnknown(cl Consistency, received, required int) *Error {
-	return &Error{
-		Code: CodeCASWriteUnknown, Consistency: cl, Received: int32(received), Required: int32(required),
-		Msg: fmt.Sprintf("CAS operation result is unknown - proposal accepted by %d but not a quorum.", received),
 	}
 }
 

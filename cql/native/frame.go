@@ -154,18 +154,6 @@ func SplitBody(flags uint8, body []byte) (payload, message []byte, err error) {
 	return body[:len(body)-len(r.b)], r.b, nil
 }
 
-// PayloadEntry calls yield with each entry of an encoded [bytes map] until it
-// returns false. The slices alias payload.
-func PayloadEntry(payload []byte, yield func(key, value []byte) bool) {
-	r := reader{b: payload}
-	for n := r.u16(); n > 0; n-- {
-		k, v := r.short(), r.bytes()
-		if r.bad || !yield(k, v) {
-			return
-		}
-	}
-}
-
 // EndFrameAfter is EndFrame for a frame to which more bytes are sent that are
 // not in dst.
 func EndFrameAfter(dst []byte, start, more int) {

@@ -30,7 +30,7 @@ func FuzzFrame(f *testing.F) {
 		if err == nil && !bytes.Equal(append(bytes.Clone(payload), msg...), body) {
 			t.Fatal("split loses bytes")
 		}
-		PayloadEntry(payload, func(_, _ []byte) bool { return true })
+		payloadEntry(payload, func(_, _ []byte) bool { return true })
 	})
 }
 

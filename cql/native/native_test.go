@@ -239,14 +239,26 @@ func TestAssembler(t *testing.T) {
 	}
 }
 
-func TestPayloadEntry(t *testing.T) {
+// payloadEntry calls yield with each entry of an encoded [bytes map] until it
+// returns false. The slices alias payload.
+func payloadEntry(payload []byte, yield func(key, value []byte) bool) {
+	r := reader{b: payload}
+	for n := r.u16(); n > 0; n-- {
+		k, v := r.short(), r.bytes()
+		if r.bad || !yield(k, v) {
+			return
+		}
+	}
+}
+
+func TestPayloadEntries(t *testing.T) {
 	body := []byte{0, 2, 0, 1, 'a', 0, 0, 0, 1, 'b', 0, 1, 'c', 0xff, 0xff, 0xff, 0xff, 'm', 's', 'g'}
 	payload, msg, err := SplitBody(FlagCustomPayload, body)
 	if err != nil || string(msg) != "msg" {
 		t.Fatal(err, msg)
 	}
 	var got []string
-	PayloadEntry(payload, func(k, v []byte) bool {
+	payloadEntry(payload, func(k, v []byte) bool {
 		got = append(got, fmt.Sprintf("%s=%s/%v", k, v, v == nil))
 		return true
 	})

@@ -199,7 +199,7 @@ func TestErrorsForOracle(t *testing.T) {
 			return decodeByOracle(t, v, OpError, Prefix{}, AppendError(nil, v, e)).Body.Message
 		}
 		for _, e := range []*Error{
-			ServerError("m"), Protocol("m"), BadCredentials("m"), Overloaded("m"), Bootstrapping("m"),
+			ServerError("m"), Protocol("m"), BadCredentials("m"), Overloaded("m"), {Code: CodeBootstrapping, Msg: "m"},
 			TruncateError("m"), Syntax("m"), Unauthorized("m"), Invalid("m"), ConfigError("m"),
 		} {
 			m := read(e).(message.Error)
@@ -234,7 +234,7 @@ func TestErrorsForOracle(t *testing.T) {
 		ff := read(FunctionFailure("k", "f", []string{"int"}, "m")).(*message.FunctionFailure)
 		check(t, "function", []any{ff.Keyspace, ff.Function, ff.Arguments}, []any{"k", "f", []string{"int"}})
 	}
-	cas := AppendError(nil, V4, CASWriteUnknown(Serial, 1, 2))
+	cas := AppendError(nil, V4, &Error{Code: CodeCASWriteUnknown, Consistency: Serial, Received: 1, Required: 2})
 	w := decodeByOracle(t, V4, OpError, Prefix{}, cas).Body.Message.(*message.WriteTimeout)
 	check(t, "cas unknown in v4", w.WriteType, primitive.WriteTypeCas)
 }

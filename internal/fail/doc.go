@@ -1,7 +1,6 @@
 // Package fail holds named fail points. A point does nothing unless the
-// program was built with the tag "failpoints"; then a test arms it by name
-// with an error, a delay or a function. Simulation and black-box tests use the
-// same names.
+// program was built with the tag "failpoints"; then the environment of the
+// process arms it by name with an error, a delay or its end.
 //
 // A point is named package/what, for example "commitlog/sync".
 package fail

@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -15,13 +14,10 @@ import (
 // Enabled tells whether fail points are compiled in.
 const Enabled = true
 
-var points struct {
-	mu sync.Mutex // protects m
-	m  map[string]func() error
-}
+// points are what is armed. They do not change after the start.
+var points = map[string]func() error{}
 
 func init() {
-	points.m = map[string]func() error{}
 	// A real process is armed by its environment:
 	// ILION_FAILPOINTS="name=error;name=delay:100ms;name=kill". An error or a
 	// kill may wait: "name=error:20" begins after 20 calls.
@@ -33,15 +29,15 @@ func init() {
 		verb, arg, _ := strings.Cut(what, ":")
 		switch verb {
 		case "error":
-			points.m[name] = after(name, arg, func() error { return fmt.Errorf("fail point %s", name) })
+			points[name] = after(name, arg, func() error { return fmt.Errorf("fail point %s", name) })
 		case "delay":
 			d, err := time.ParseDuration(arg)
 			if err != nil {
 				panic("fail point " + name + ": " + err.Error())
 			}
-			points.m[name] = func() error { time.Sleep(d); return nil }
+			points[name] = func() error { time.Sleep(d); return nil }
 		case "kill":
-			points.m[name] = after(name, arg, func() error { os.Exit(137); return nil })
+			points[name] = after(name, arg, func() error { os.Exit(137); return nil })
 		}
 	}
 }
@@ -64,25 +60,10 @@ func after(name, arg string, f func() error) func() error {
 	}
 }
 
-// Point runs what a test armed under name and returns its error.
+// Point runs what the environment armed under name and returns its error.
 func Point(name string) error {
-	points.mu.Lock()
-	f := points.m[name]
-	points.mu.Unlock()
-	if f == nil {
-		return nil
+	if f := points[name]; f != nil {
+		return f()
 	}
-	return f()
-}
-
-// Arm makes Point(name) call f until the returned function is called.
-func Arm(name string, f func() error) (disarm func()) {
-	points.mu.Lock()
-	defer points.mu.Unlock()
-	points.m[name] = f
-	return func() {
-		points.mu.Lock()
-		defer points.mu.Unlock()
-		delete(points.m, name)
-	}
+	return nil
 }

@@ -37,5 +37,5 @@
 // # What it does not do
 //
 // No label is made up on the hot path: a caller keeps the Counter of its
-// labels. No metric outlives its subject: drop it with Unregister.
+// labels. Metrics are of the process: none is taken back.
 package metrics

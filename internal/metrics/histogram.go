@@ -114,14 +114,6 @@ func (s *Snapshot) Quantile(q float64) uint64 {
 	return upperBound(numBuckets - 1)
 }
 
-// Mean is the average, or 0 if there are no values.
-func (s *Snapshot) Mean() float64 {
-	if s.Count == 0 {
-		return 0
-	}
-	return float64(s.Sum) / float64(s.Count)
-}
-
 // octaves calls f with the upper bound of each power of two up to the largest
 // value and the number of values that are not over it.
 func (s *Snapshot) octaves(f func(bound, count uint64)) {

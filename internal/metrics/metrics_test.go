@@ -88,11 +88,11 @@ func TestQuantiles(t *testing.T) {
 	}
 	double := h.Snapshot()
 	double.Merge(s)
-	if double.Count != 40000 || double.Quantile(0.5) != s.Quantile(0.5) || double.Mean() != s.Mean() {
+	if double.Count != 40000 || double.Quantile(0.5) != s.Quantile(0.5) || double.Sum != 2*s.Sum {
 		t.Errorf("merged %d", double.Count)
 	}
 	empty := &Snapshot{}
-	if empty.Quantile(0.5) != 0 || empty.Mean() != 0 {
+	if empty.Quantile(0.5) != 0 {
 		t.Error("empty")
 	}
 }
@@ -145,16 +145,6 @@ func TestExport(t *testing.T) {
 	for _, want := range []string{"value:3", "value:4", "value:9", "value:-5"} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %s in\n%s", want, text.String())
-		}
-	}
-	reg.Unregister("ilion_rows_total", Label{"table", "a"})
-	families, err = prom.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.GetName() == "ilion_rows_total" && len(f.GetMetric()) != 1 {
-			t.Error("unregistered metric is still there")
 		}
 	}
 }

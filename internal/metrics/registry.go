@@ -89,14 +89,6 @@ func (r *Registry) HistogramOf(h *Histogram, name, help string, unit float64, la
 	})
 }
 
-// Unregister forgets the metric of that name and labels, if there is one.
-// Whoever holds it may go on counting.
-func (r *Registry) Unregister(name string, labels ...Label) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.entries, entryKey(name, labels))
-}
-
 var nameForm = regexp.MustCompile(`^ilion_[a-z0-9]+(_[a-z0-9]+)*$`)
 
 func (r *Registry) add(name, help string, labels []Label, collect func(*prometheus.Desc) (prometheus.Metric, error)) {

@@ -194,7 +194,8 @@ func (c *Conn) open(r *Request, f *frame) ([]byte, *native.Error) {
 	if err != nil {
 		return nil, native.AsError(err)
 	}
-	if r.Payload = payload; payload != nil && f.h.Version < native.V4 {
+	// No handler wants the payload.
+	if payload != nil && f.h.Version < native.V4 {
 		return nil, native.Protocol("Must not send frame with CUSTOM_PAYLOAD flag for native protocol version < 4")
 	}
 	return body, nil

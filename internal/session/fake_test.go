@@ -27,7 +27,7 @@ import (
 //	hold        is pending until released
 //	USE X       changes the keyspace
 //	panic       panics inline, or "worker panic" on a worker
-//	warn        answers void with a warning, a trace and the request's payload
+//	warn        answers void with a warning and a trace
 //	anything else is an invalid request
 type fakeHandler struct {
 	mu       sync.Mutex
@@ -108,8 +108,6 @@ func (h *fakeHandler) TryExecute(r *Request) Status {
 	case string(text) == "warn":
 		r.Warn("careful")
 		r.SetTrace([16]byte{7})
-		r.SetPayload(r.Payload)
-		r.ReplyVoid()
 	default:
 		r.Fail(native.Invalid("unknown statement"))
 	}
@@ -130,7 +128,6 @@ func (h *fakeHandler) Execute(_ context.Context, r *Request) Status {
 	case text == "block":
 		h.entered <- struct{}{}
 		<-h.gate
-		r.ReplyVoid()
 	default:
 		h.echo(r, []byte(strings.TrimPrefix(text, "worker ")))
 	}

@@ -41,8 +41,6 @@ type Request struct {
 	Batch   native.Batch
 	// Prepared is the statement of an EXECUTE.
 	Prepared *Prepared
-	// Payload is the request's custom payload as an encoded [bytes map], or nil.
-	Payload []byte
 	// Tracing tells that the client asked for a trace.
 	Tracing bool
 	// Received is when the request was read and Deadline when it should give
@@ -73,7 +71,6 @@ type reply struct {
 	rows      native.RowsHead // of a request of an Origin, with Metadata
 	count     int             // of rows
 	warnings  []string
-	payload   []byte
 	trace     [16]byte
 	hasTrace  bool
 	closes    bool // the connection ends after this answer
@@ -115,7 +112,7 @@ func (r *Request) recycle() {
 	}
 	pool := &r.Conn.srv.requests
 	// The decoded structs are reset when they are filled the next time.
-	r.Conn, r.Prepared, r.Payload, r.chunk, r.next = nil, nil, nil, nil, nil
+	r.Conn, r.Prepared, r.chunk, r.next = nil, nil, nil, nil
 	r.cost, r.group = 0, 0
 	r.dropReply()
 	r.settled.Store(false)
@@ -153,9 +150,6 @@ func (r *Request) Keyspace() string {
 	}
 	return r.Conn.Keyspace()
 }
-
-// ReplyVoid answers that it is done. It is the answer if nothing else is set.
-func (r *Request) ReplyVoid() { r.reply.kind = replyVoid }
 
 // Fail answers with an error.
 func (r *Request) Fail(err error) { r.reply.kind, r.reply.err = replyError, err }
@@ -215,10 +209,6 @@ func (r *Request) Warn(text string) { r.reply.warnings = append(r.reply.warnings
 
 // SetTrace names the trace that was made of the request.
 func (r *Request) SetTrace(id [16]byte) { r.reply.trace, r.reply.hasTrace = id, true }
-
-// SetPayload adds a custom payload, an encoded [bytes map], to the answer. It
-// must stay valid and unchanged.
-func (r *Request) SetPayload(payload []byte) { r.reply.payload = payload }
 
 // Complete finishes a request for which the handler has returned Pending: with
 // the answer that was set before, or with err if that is not nil. It may be

@@ -150,7 +150,7 @@ func (c *Conn) encode(r *Request, direct bool) {
 	e := &c.enc
 	b := e.buf
 	start := len(b.frames)
-	p := native.Prefix{Warnings: r.reply.warnings, Payload: r.reply.payload}
+	p := native.Prefix{Warnings: r.reply.warnings}
 	if r.reply.hasTrace {
 		p.Tracing = &r.reply.trace
 	}

@@ -80,7 +80,7 @@ func compareKey(t *testing.T, table string, got []*schema.Column, want []cql.Ide
 func TestEveryKeyspaceThere(t *testing.T) {
 	for _, name := range []string{"system", "system_schema", "system_auth", "system_distributed", "system_traces", "system_views", "system_virtual_schema"} {
 		ks := definitions().planned[name]
-		if ks == nil || !IsSystem(name) {
+		if ks == nil || !schema.IsSystemKeyspace(name) {
 			t.Fatalf("no keyspace %s", name)
 		}
 		for _, table := range ks.Tables {

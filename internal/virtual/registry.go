@@ -83,12 +83,6 @@ func (r *Registry) Lookup(keyspace, table string) *Table {
 	return &Table{Def: ks.Tables[table], Shown: c.shown[keyspace].Tables[table], registry: r}
 }
 
-// IsSystem tells whether the keyspace is one of this package.
-func IsSystem(keyspace string) bool { return schema.IsSystemKeyspace(keyspace) }
-
-// IsSystem tells whether the keyspace is one of this package.
-func (r *Registry) IsSystem(keyspace string) bool { return schema.IsSystemKeyspace(keyspace) }
-
 // Snapshot is the users' schema with the definitions of this package, of the
 // same epoch and version. For one user schema it is the same pointer until
 // another one is asked for, and the definitions are the same pointers always.

@@ -281,9 +281,6 @@ func TestSnapshot(t *testing.T) {
 	if _, err := r.Rows(t.Context(), user.Table("shop", "orders")); err == nil {
 		t.Error("rows of a user's table")
 	}
-	if !r.IsSystem("system_views") || IsSystem("shop") {
-		t.Error("IsSystem")
-	}
 }
 
 func TestContextEndsRows(t *testing.T) {
