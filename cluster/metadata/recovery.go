@@ -118,16 +118,8 @@ func readableBy(old, s *schema.Snapshot) error {
 	for _, name := range slices.Sorted(maps.Keys(old.Keyspaces)) {
 		ks := old.Keyspaces[name]
 		for _, t := range ks.Tables {
-			now := s.TableByID(t.ID)
-			if now == nil {
-				continue
-			}
-			for _, c := range t.Columns() {
-				n := now.ColumnByID(c.ID)
-				if n != nil && n.Kind != schema.PartitionKey && n.Kind != schema.Clustering && (n.Name != c.Name || n.Type.String() != c.Type.String()) {
-					return fmt.Errorf("values of the column %s %s of table %s.%s here would be read as those of the column %s %s, "+
-						"which the cluster has added since: drop that one in the cluster first", c.Name, c.Type, name, t.Name, n.Name, n.Type)
-				}
+			if err := columnsReadableBy(t, s.TableByID(t.ID)); err != nil {
+				return err
 			}
 		}
 		after := s.Keyspace(name)
@@ -135,15 +127,40 @@ func readableBy(old, s *schema.Snapshot) error {
 			continue
 		}
 		for _, t := range ks.Types {
-			now := after.Types[t.Name()]
-			for i, field := range t.Fields() {
-				if now == nil || i < len(now.Fields()) && now.Fields()[i] == field && now.Elems()[i].String() == t.Elems()[i].String() {
-					continue
-				}
-				return fmt.Errorf("the user type %s.%s has %s %s as its field %d here and not in the cluster, which would read it as another one: "+
-					"give it that field in the cluster first, by ALTER TYPE", name, t.Name(), field, t.Elems()[i], i+1)
+			if err := fieldsReadableBy(name, t, after.Types[t.Name()]); err != nil {
+				return err
 			}
 		}
+	}
+	return nil
+}
+
+// columnsReadableBy is readableBy for a table, which may be no more.
+func columnsReadableBy(old, now *schema.Table) error {
+	if now == nil {
+		return nil
+	}
+	for _, c := range old.Columns() {
+		n := now.ColumnByID(c.ID)
+		if n != nil && n.Kind != schema.PartitionKey && n.Kind != schema.Clustering && (n.Name != c.Name || n.Type.String() != c.Type.String()) {
+			return fmt.Errorf("values of the column %s %s of table %s.%s here would be read as those of the column %s %s, "+
+				"which the cluster has added since: drop that one in the cluster first", c.Name, c.Type, old.Keyspace, old.Name, n.Name, n.Type)
+		}
+	}
+	return nil
+}
+
+// fieldsReadableBy is readableBy for a user type, which may be no more.
+func fieldsReadableBy(keyspace string, old, now *schema.Type) error {
+	if now == nil {
+		return nil
+	}
+	for i, field := range old.Fields() {
+		if i < len(now.Fields()) && now.Fields()[i] == field && now.Elems()[i].String() == old.Elems()[i].String() {
+			continue
+		}
+		return fmt.Errorf("the user type %s.%s has %s %s as its field %d here and not in the cluster, which would read it as another one: "+
+			"give it that field in the cluster first, by ALTER TYPE", keyspace, old.Name(), field, old.Elems()[i], i+1)
 	}
 	return nil
 }
