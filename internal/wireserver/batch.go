@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
@@ -321,6 +322,7 @@ func (b *batch) answered(n int) {
 		b.spare = full[:0]
 	}
 	b.left -= n
+	invariant.Check(b.left >= 0, "wireserver: an execution is answered twice")
 	begin, last := !b.sending, b.left == 0
 	if begin {
 		b.sending = true
@@ -339,6 +341,7 @@ func (b *batch) answered(n int) {
 func (b *batch) send() {
 	for {
 		b.mu.Lock()
+		invariant.Check(b.sending, "wireserver: somebody sends who is not to")
 		done := b.left == 0
 		if len(b.out) == 0 && !done {
 			b.sending = false
@@ -363,6 +366,7 @@ func (b *batch) send() {
 // end sends the last answers. Nobody else knows the batch any more.
 func (b *batch) end(epoch uint64, out []byte) {
 	s, r, count, refusal := b.s, b.r, b.counted, b.refusal
+	invariant.Check(r != nil, "wireserver: a frame is ended twice")
 	if refusal == nil {
 		r.ReplyEpoch(epoch, out)
 	} else {
