@@ -205,7 +205,7 @@ func TestOneOfThreeNodesIsDead(t *testing.T) {
 		return r
 	}
 	for _, p := range Protocols {
-		if r := run(p, "write", "ALL"); r.Operations != fewOperations || r.Failed() != 0 || p == "cql" && len(r.Nodes) != 3 {
+		if r := run(p, "write", "ALL"); r.Operations != fewOperations || r.Failed() != 0 || len(r.Nodes) != 3 {
 			t.Errorf("%s, three nodes: %d operations, errors %v, by node %v", p, r.Operations, r.FirstErrors, r.Nodes)
 		}
 	}

@@ -100,6 +100,7 @@ type wireCall struct {
 	query *client.Query
 	into  rows
 	row   [][]byte
+	node  string      // that has answered; the reader's until done
 	done  chan error  // one answer
 	gone  atomic.Bool // nobody waits for it any more
 }
@@ -119,7 +120,7 @@ func (c *wireCall) run(ctx context.Context, values [][]byte, into rows) (string,
 	}
 	select {
 	case err := <-c.done:
-		return "", err
+		return c.node, err
 	case <-ctx.Done():
 		c.gone.Store(true)
 		return "", ctx.Err()
@@ -130,6 +131,9 @@ func (c *wireCall) run(ctx context.Context, values [][]byte, into rows) (string,
 func (c *wireCall) Receive(answer *client.Rows, err error) {
 	if c.gone.Load() {
 		return
+	}
+	if c.node = ""; err == nil {
+		c.node = answer.Node()
 	}
 	for err == nil && c.into != nil && answer.Next() {
 		for i := range c.row {

@@ -170,7 +170,7 @@ func (c *call) refused(e *wire.Error) {
 func (c *call) answered(a *wire.Answer) {
 	switch a.Kind {
 	case wire.AnswerVoid:
-		c.deliver(&nothing, nil)
+		c.deliver(&c.pipe.nothing, nil)
 	case wire.AnswerError:
 		e := new(wire.Error)
 		if err := e.Decode(a.Body); err != nil {
@@ -207,6 +207,7 @@ func (c *call) deliverRows(r *Rows, body []byte, known []wire.Column) {
 	if c.st != nil && r.page.Columns != nil {
 		c.st.learn(&r.page)
 	}
+	r.node = c.pipe.nothing.node
 	c.deliver(r, nil)
 }
 

@@ -23,8 +23,9 @@ func TestOneNode(t *testing.T) {
 		insert := c.prepare(s, "INSERT INTO ks.t (k, c, v) VALUES (?, ?, ?)")
 		q := insert.Query()
 		for i := range 100 {
-			if _, err := s.Execute(t.Context(), q.Rebind().Int(7).Int(int64(i)).Text(fmt.Sprint("value ", i))); err != nil {
-				t.Fatal(err)
+			done, err := s.Execute(t.Context(), q.Rebind().Int(7).Int(int64(i)).Text(fmt.Sprint("value ", i)))
+			if err != nil || done.Next() || done.Close() != nil || done.Node() != address(0) {
+				t.Fatal(done, err)
 			}
 		}
 		read := c.prepare(s, "SELECT c, v FROM ks.t WHERE k = ?")
@@ -34,6 +35,9 @@ func TestOneNode(t *testing.T) {
 		}
 		n := 0
 		for rows.Next() {
+			if rows.Node() != address(0) {
+				t.Fatalf("answered by %q", rows.Node())
+			}
 			if rows.Int(0) != int64(n) || rows.Text(1) != fmt.Sprint("value ", n) {
 				t.Fatalf("row %d is %d, %q", n, rows.Int(0), rows.Text(1))
 			}

@@ -24,6 +24,7 @@ type pipe struct {
 	peer     *rpc.Peer
 	flushFn  func()
 	inflight atomic.Int64
+	nothing  Rows // what writes answer
 
 	mu         sync.Mutex // protects what follows
 	head, tail *call
@@ -31,8 +32,8 @@ type pipe struct {
 	flushing   bool
 }
 
-func newPipe(s *Session, peer *rpc.Peer) *pipe {
-	p := &pipe{s: s, peer: peer}
+func newPipe(s *Session, peer *rpc.Peer, address string) *pipe {
+	p := &pipe{s: s, peer: peer, nothing: Rows{node: address, shared: true}}
 	p.flushFn = p.flush
 	return p
 }

@@ -23,6 +23,8 @@ type Rows struct {
 	state    []byte
 	warnings []string
 	err      error
+	node     string // that has answered
+	shared   bool   // by all writes that a connection answers: never changed
 
 	page wire.Rows // decoded, reused
 	buf  []byte    // what the rest aliases, if the rows own it
@@ -52,7 +54,9 @@ func (r *Rows) fill(body []byte, known []wire.Column) error {
 func (r *Rows) Next() bool {
 	for r.left == 0 {
 		if r.more == nil || r.err != nil || len(r.state) == 0 {
-			r.row = r.row[:0]
+			if len(r.row) > 0 {
+				r.row = r.row[:0]
+			}
 			return false
 		}
 		next, err := r.more()
@@ -99,6 +103,9 @@ func (r *Rows) Columns() []wire.Column { return r.columns }
 // PagingState asks for the next page, see Query.SetPagingState; empty if there
 // is none. Valid as long as the rows are.
 func (r *Rows) PagingState() []byte { return r.state }
+
+// Node is the address of the node that has answered, as Session.Hosts has it.
+func (r *Rows) Node() string { return r.node }
 
 // Warnings are those of the node that has answered.
 func (r *Rows) Warnings() []string { return r.warnings }
@@ -189,14 +196,11 @@ func (r *Rows) Err() error { return r.err }
 // Close ends the rows and returns Err. It may be called more than once. Rows
 // that are not closed hold nothing but memory.
 func (r *Rows) Close() error {
-	if r != &nothing {
+	if !r.shared {
 		r.left, r.more, r.row, r.values, r.buf = 0, nil, nil, nil, nil
 	}
 	return r.err
 }
-
-// nothing is what writes answer.
-var nothing Rows
 
 // own copies a page, so that it stays valid.
 func (r *Rows) own(body []byte) []byte {

@@ -187,7 +187,7 @@ func (s *Session) hostOf(old *topology, w *wire.Host) *host {
 		// The endpoint knows connections by ids that mean nothing to nodes.
 		id := s.rand.UUID()
 		s.endpoint.SetAddress(id, w.Address)
-		h.pipes = append(h.pipes, newPipe(s, s.endpoint.Peer(id)))
+		h.pipes = append(h.pipes, newPipe(s, s.endpoint.Peer(id), w.Address))
 		s.peers[h] = append(s.peers[h], id)
 	}
 	return h
