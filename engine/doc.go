@@ -27,9 +27,9 @@
 // the records of its range of tokens; their order does not matter. They go to
 // memtables if the log is small. A larger one would only pass through them into
 // files: then each worker gathers a run of records, sorts it and writes it as a
-// table file while the next is gathered. Records of small tables, records
-// that overwrite each other, and what is left at the end go to memtables all the same; a
-// full one is written while the others go on.
+// table file while the next is gathered. Records of small tables, records that
+// overwrite each other, and what is left at the end if it is little go to memtables
+// all the same; a full one is written while the others go on.
 //
 // # A read
 //
