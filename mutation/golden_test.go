@@ -2,34 +2,13 @@ package mutation_test
 
 import (
 	"encoding/hex"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
+	"github.com/ilion-db/ilion/internal/golden"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/mutation/mutationtest"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-	}
-}
 
 // goldenRow holds every kind of part that a row can have.
 func goldenRow(b *mutation.Builder) {
@@ -71,7 +50,7 @@ func TestGoldenRecord(t *testing.T) {
 	if err := r.Check(); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "record.hex", hex.Dump(r))
+	golden.Check(t, "record.hex", hex.Dump(r))
 	e := r.Entries()
 	text := ""
 	for e.Next() {
@@ -83,7 +62,7 @@ func TestGoldenRecord(t *testing.T) {
 			text += fmt.Sprintf(" %x to %x: %+v\n", e.Start, e.End, e.Deletion)
 		}
 	}
-	golden(t, "entries.txt", text)
+	golden.Check(t, "entries.txt", text)
 }
 
 func TestGoldenDigest(t *testing.T) {
@@ -108,7 +87,7 @@ func TestGoldenDigest(t *testing.T) {
 		}
 		text += fmt.Sprintf("now %d: %x\n", now, d.Sum())
 	}
-	golden(t, "digest.txt", text)
+	golden.Check(t, "digest.txt", text)
 }
 
 func TestRestamp(t *testing.T) {

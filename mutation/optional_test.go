@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/ilion-db/ilion/internal/golden"
 	"github.com/ilion-db/ilion/mutation"
 )
 
@@ -44,7 +45,7 @@ func TestGoldenCoordinator(t *testing.T) {
 	if err := r.Check(); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "coordinator.hex", hex.Dump(r))
+	golden.Check(t, "coordinator.hex", hex.Dump(r))
 	if host, known := r.Coordinator(); !known || host != coordinator {
 		t.Errorf("coordinator %x, %t", host, known)
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/ilion-db/ilion/internal/golden"
 )
 
 func sign(n int) int { return cmp.Compare(n, 0) }
@@ -157,7 +159,7 @@ func TestComparableGolden(t *testing.T) {
 		line(ty, ty.AppendElements(nil, [][]byte{one, two}))
 	}
 	line(TupleOf(TypeInt, TypeText), TupleOf(TypeInt, TypeText).AppendElements(nil, [][]byte{nil, []byte("a")}))
-	golden(t, "comparable.txt", b.String())
+	golden.Check(t, "comparable.txt", b.String())
 }
 
 func shorten(s string) string {

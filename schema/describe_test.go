@@ -3,6 +3,8 @@ package schema
 import (
 	"strings"
 	"testing"
+
+	"github.com/ilion-db/ilion/internal/golden"
 )
 
 // The golden texts equal what Cassandra 5.0.8 prints for the same definitions.
@@ -32,7 +34,7 @@ func TestDescribeGolden(t *testing.T) {
 	virtual.Init()
 	b.WriteString(virtual.CreateStatement(false) + "\n")
 	b.WriteString(UDTOf("k", "addr", []string{"street", "No"}, []*Type{TypeText, TypeInt}, false).CreateStatement() + "\n")
-	golden(t, "describe.txt", b.String())
+	golden.Check(t, "describe.txt", b.String())
 }
 
 func TestQuoteName(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+
+	"github.com/ilion-db/ilion/internal/golden"
 )
 
 func mustApply(t *testing.T, s *Snapshot, c Change, epoch uint64) *Snapshot {
@@ -159,7 +161,7 @@ func TestChangeGolden(t *testing.T) {
 		}
 		out += hexdump(p)
 	}
-	golden(t, "change.txt", out)
+	golden.Check(t, "change.txt", out)
 }
 
 func TestSnapshotCodec(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/ilion-db/ilion/internal/golden"
 )
 
 func TestTypeText(t *testing.T) {
@@ -77,7 +79,7 @@ func TestTypeOption(t *testing.T) {
 	}
 	u := UDTOf("k", "u", []string{"a", "B"}, []*Type{TypeInt, ListOf(TypeText, true)}, true)
 	all.WriteString("udt\n" + hexdump(u.AppendTypeOption(nil, 4)) + u.ClassName() + "\n" + u.String() + "\n")
-	golden(t, "options.txt", all.String())
+	golden.Check(t, "options.txt", all.String())
 }
 
 func TestValidateWords(t *testing.T) {

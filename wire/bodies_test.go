@@ -4,11 +4,8 @@ import (
 	"bytes"
 	"encoding/hex"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -16,32 +13,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/golden"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/mutation/mutationtest"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/wire"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-	}
-}
 
 // body is what every body of a message can do.
 type body interface {
@@ -301,7 +281,7 @@ func TestGoldenBodies(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		text += name + "\n" + hex.Dump(all[name].Append(nil))
 	}
-	golden(t, "bodies.txt", text)
+	golden.Check(t, "bodies.txt", text)
 }
 
 func TestGoldenRows(t *testing.T) {
@@ -311,7 +291,7 @@ func TestGoldenRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "rows.txt", mutationtest.Dump(m.Source(false))+hex.Dump(rows))
+	golden.Check(t, "rows.txt", mutationtest.Dump(m.Source(false))+hex.Dump(rows))
 }
 
 func TestGoldenFrames(t *testing.T) {
@@ -346,7 +326,7 @@ func TestGoldenFrames(t *testing.T) {
 			t.Errorf("%+v", h)
 		}
 	}
-	golden(t, "frames.txt", text)
+	golden.Check(t, "frames.txt", text)
 }
 
 // TestDamagedFrame flips every bit of a frame.
@@ -406,7 +386,7 @@ func TestProof(t *testing.T) {
 			t.Error(what)
 		}
 	}
-	golden(t, "proof.hex", hex.Dump(proof))
+	golden.Check(t, "proof.hex", hex.Dump(proof))
 }
 
 func TestCompatible(t *testing.T) {

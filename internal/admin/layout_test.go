@@ -3,20 +3,17 @@ package admin
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"io"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/internal/golden"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
 // view is of three nodes in two data centres, one of them down.
 func view(t *testing.T) *View {
@@ -96,20 +93,7 @@ func TestCommands(t *testing.T) {
 	show(GossipPath, nil, &Gossip{})
 	show(EndpointsPath, url.Values{"keyspace": {"shop"}, "table": {"visits"}, "key": {"home:3"}}, &Endpoints{})
 	show(InfoPath, nil, &allTokens{})
-	got := b.String()
-	const path = "testdata/layout.txt"
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s differs from\n%s", path, got)
-	}
+	golden.Check(t, "layout.txt", b.String())
 	for path, query := range map[string]url.Values{
 		"the keyspace x does not exist":       {"keyspace": {"x"}},
 		"the table shop.x does not exist":     {"keyspace": {"shop"}, "table": {"x"}},

@@ -6,34 +6,13 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"flag"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ilion-db/ilion/internal/golden"
 )
-
-var rewrite = flag.Bool("rewrite", false, "accept the output as the golden files")
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Fatalf("%s:\n got:\n%s\nwant:\n%s", path, got, want)
-	}
-}
 
 // fake answers statements from a table and notes what it was asked.
 type fake struct {
@@ -204,7 +183,7 @@ SELECT * FROM nobody`
 	if exit != exitStatement {
 		t.Errorf("exit %d", exit)
 	}
-	golden(t, "session.golden", out)
+	golden.Check(t, "session.golden", out)
 	last := f.asked[len(f.asked)-1]
 	if last.Consistency != "QUORUM" || last.SerialConsistency != "LOCAL_SERIAL" || last.PageSize != 0 {
 		t.Errorf("%+v", last)
@@ -223,7 +202,7 @@ func TestGoldenFormats(t *testing.T) {
 		}
 		b.WriteString(out)
 	}
-	golden(t, "formats.golden", b.String())
+	golden.Check(t, "formats.golden", b.String())
 	if out, exit := session(t, people(), Config{Format: "xml"}, ""); exit != exitConnection || !strings.Contains(out, "xml") {
 		t.Error(out, exit)
 	}
@@ -345,5 +324,5 @@ func TestHints(t *testing.T) {
 	} {
 		fmt.Fprintf(&b, "%s\n%s\n", c.statement, explain(c.statement, &c.err))
 	}
-	golden(t, "hints.golden", b.String())
+	golden.Check(t, "hints.golden", b.String())
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/ilion-db/ilion/internal/golden"
 )
 
 func TestGoldenValues(t *testing.T) {
@@ -49,7 +51,7 @@ func TestGoldenValues(t *testing.T) {
 		writeJSON(&j, &c.t, c.raw, 0)
 		fmt.Fprintf(&b, "%-18s %-45s %s\n", c.name, valueText(&c.t, c.raw), j.String())
 	}
-	golden(t, "values.golden", b.String())
+	golden.Check(t, "values.golden", b.String())
 }
 
 func TestColumnize(t *testing.T) {
@@ -61,7 +63,7 @@ func TestColumnize(t *testing.T) {
 	columnize(&b, names)
 	columnize(&b, nil)
 	columnize(&b, []string{strings.Repeat("x", 100), "y"})
-	golden(t, "columns.golden", b.String())
+	golden.Check(t, "columns.golden", b.String())
 }
 
 // FuzzValue checks that no bytes make the printer panic, whatever the type.

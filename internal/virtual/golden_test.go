@@ -1,43 +1,17 @@
 package virtual
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/ilion-db/ilion/internal/golden"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
-
-func golden(t *testing.T, path, got string) {
-	t.Helper()
-	if *rewrite {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g, w := strings.Split(got, "\n"), strings.Split(string(want), "\n")
-	for i := range min(len(g), len(w)) {
-		if g[i] != w[i] {
-			t.Fatalf("%s line %d:\n got %s\nwant %s", path, i+1, g[i], w[i])
-		}
-	}
-	if len(g) != len(w) {
-		t.Fatalf("%s: %d lines, want %d", path, len(g), len(w))
-	}
-}
 
 func dump(t *testing.T, b *strings.Builder, r *Registry, keyspace, table string, keep func(map[string]string) bool) {
 	t.Helper()
@@ -76,7 +50,7 @@ func TestSchemaGolden(t *testing.T) {
 	dump(t, &b, r, "system_virtual_schema", "keyspaces", own)
 	dump(t, &b, r, "system_virtual_schema", "tables", func(map[string]string) bool { return true })
 	dump(t, &b, r, "system_virtual_schema", "columns", func(row map[string]string) bool { return row["table_name"] == "'clients'" })
-	golden(t, "testdata/schema.txt", b.String())
+	golden.Check(t, "schema.txt", b.String())
 }
 
 // full has a row in every table that a field of Sources is for.
@@ -141,5 +115,5 @@ func TestRowsGolden(t *testing.T) {
 		ks, table, _ := strings.Cut(name, ".")
 		dump(t, &b, r, ks, table, func(map[string]string) bool { return true })
 	}
-	golden(t, "testdata/rows.txt", b.String())
+	golden.Check(t, "rows.txt", b.String())
 }
