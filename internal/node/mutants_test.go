@@ -28,7 +28,8 @@ func TestMutants(t *testing.T) {
 		t.Run(c.bug, func(t *testing.T) {
 			t.Parallel()
 			for seed := 1; seed <= 20; seed++ {
-				if out, noticed := fail.Rerun(c.bug, c.run, fmt.Sprint("-seed=", seed)); noticed != nil {
+				// Longer than by default: flipped bits are seldom in the way.
+				if out, noticed := fail.Rerun(c.bug, c.run, fmt.Sprint("-seed=", seed), "-simtime=2m"); noticed != nil {
 					t.Logf("caught by %s, seed %d: %.500s", c.run, seed, verdict(out))
 					return
 				}
