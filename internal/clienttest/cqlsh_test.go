@@ -102,7 +102,7 @@ func TestCqlsh(t *testing.T) {
 `)
 	s.expect("CONSISTENCY\nCONSISTENCY QUORUM\nSELECT id FROM shop.t;\nPAGING 1\nSELECT id FROM shop.t;\nPAGING OFF\nSHOW VERSION\nSHOW HOST\nDESCRIBE CLUSTER",
 		"Current consistency level is ONE.", "Consistency level set to QUORUM.", "Page size: 1", "(2 rows)",
-		"| CQL spec 3.4.7 | Native protocol v5]", "Connected to Test Cluster at "+testHost, "Partitioner: org.apache.cassandra.dht.Murmur3Partitioner")
+		"| CQL spec 3.4.7 | Native protocol v5]", "Connected to Test Cluster at "+testHost, "Partitioner: Murmur3Partitioner", "Snitch: SimpleSnitch")
 	s.expect("TRACING ON\nSELECT id FROM shop.t WHERE id = 1;", "Tracing session: ", "Execute CQL3 query", "Request complete")
 	source := s.write("source.cql", "SELECT name FROM shop.t WHERE id = 1;\n")
 	s.expect("SOURCE '"+source+"'", " name\n-------\n grüße\n")

@@ -98,8 +98,8 @@ func (c *Config) withDefaults() (Config, error) {
 	orDefault(&d.Tombstones, exec.DefaultTombstones)
 	orDefault(&d.Timeout, 10*time.Second)
 	orDefault(&d.ClusterName, "Test Cluster")
-	orDefault(&d.Partitioner, "org.apache.cassandra.dht.Murmur3Partitioner")
-	orDefault(&d.Snitch, "org.apache.cassandra.locator.SimpleSnitch")
+	orDefault(&d.Partitioner, "Murmur3Partitioner")
+	orDefault(&d.Snitch, "SimpleSnitch")
 	orDefault(&d.Log, slog.New(slog.DiscardHandler))
 	return d, nil
 }

@@ -12,9 +12,13 @@ import (
 var commands = []string{"HELP", "EXIT", "QUIT", "CONSISTENCY", "SERIAL", "PAGING", "EXPAND", "TRACING", "SOURCE", "SHOW", "CLEAR",
 	"CLS", "CAPTURE", "COPY", "LOGIN"}
 
-var commandPattern = regexp.MustCompile(`^(?:\s|--[^\n]*\n|//[^\n]*\n)*((?i:\?|(?:` + strings.Join(commands, "|") + `)\b)[^\n;]*[;\n]?)`)
+var commandPattern = regexp.MustCompile(`^(?:\s|--[^\n]*\n|//[^\n]*\n)*((?i:\?|(?:` + strings.Join(commands, "|") +
+	`)\b|DESC(?:RIBE)?[ \t]+[^\s;])[^\n;]*[;\n]?)`)
 
-// firstCommand gives the shell command that text begins with, up to the end of its line, or "".
+// describePattern is a DESCRIBE: a statement for the server that ends with the line like a shell command, as cqlsh has it.
+var describePattern = regexp.MustCompile(`^(?i:DESC(?:RIBE)?)\s`)
+
+// firstCommand gives the shell command or DESCRIBE that text begins with, up to the end of its line, or "".
 func firstCommand(text string) string {
 	m := commandPattern.FindStringSubmatch(text)
 	if m == nil {

@@ -75,7 +75,11 @@ func (sh *shell) script(ctx context.Context, text, name string) (rest string) {
 		if cmd := firstCommand(text); cmd != "" {
 			lead := strings.Index(text, cmd)
 			line += strings.Count(text[:lead], "\n")
-			sh.command(ctx, strings.TrimRight(strings.TrimSpace(cmd), "; \t"))
+			if bare := strings.TrimRight(strings.TrimSpace(cmd), "; \t"); describePattern.MatchString(bare) {
+				sh.statement(ctx, bare, scriptPlace(name, line))
+			} else {
+				sh.command(ctx, bare)
+			}
 			sh.out.Flush()
 			line += strings.Count(cmd, "\n")
 			text = text[lead+len(cmd):]
