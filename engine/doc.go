@@ -28,8 +28,8 @@
 // memtables if the log is small. A larger one would only pass through them into
 // files: then each worker gathers a run of records, sorts it and writes it as a
 // table file while the next is gathered. Records of small tables, records that
-// overwrite each other, and what is left at the end if it is little go to memtables
-// all the same; a full one is written while the others go on.
+// overwrite each other, and a little rest at the end go to memtables all the
+// same; a full one is written while the others go on.
 //
 // # A read
 //
