@@ -64,6 +64,13 @@ func TestHotPathsAllocateNothing(t *testing.T) {
 	two := pointRead("w", 1)
 	two.Slices[0].Hi = nil
 	noAllocs(t, "merge of both", read(two))
+	for c := int64(2); c <= 100; c++ {
+		records[0] = insert(0, "w", c, 3, "value")
+		write()
+	}
+	noAllocs(t, "scan of 100 rows, one of them merged", read(two))
+	flush(t, e)
+	noAllocs(t, "scan of 100 rows of files", read(two))
 }
 
 func noAllocs(t *testing.T, what string, f func()) {

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"encoding/binary"
 	"slices"
 
 	"github.com/ilion-db/ilion/cql/plan"
@@ -308,13 +309,28 @@ func appendI32(dst []byte, n int) []byte {
 	return append(dst, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
+// appendPlain appends the result columns of the current row if they are bare.
+func (r *row) appendPlain(dst []byte) []byte {
+	for _, i := range r.sel.Plain {
+		s := &r.slots[i]
+		v := s.value
+		if v == nil {
+			if s.to == s.from {
+				dst = append(dst, 0xff, 0xff, 0xff, 0xff)
+				continue
+			}
+			v = r.Value(i)
+		}
+		dst = binary.BigEndian.AppendUint32(dst, uint32(len(v)))
+		dst = append(dst, v...)
+	}
+	return dst
+}
+
 // appendRow appends the result columns of the current row.
 func (r *row) appendRow(dst []byte, q *plan.Query) ([]byte, error) {
-	if plain := r.sel.Plain; plain != nil {
-		for _, i := range plain {
-			dst = schema.AppendElement(dst, r.Value(i))
-		}
-		return dst, nil
+	if r.sel.Plain != nil {
+		return r.appendPlain(dst), nil
 	}
 	for _, x := range r.sel.Columns {
 		v, err := x.Eval(q, r)

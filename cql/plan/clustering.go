@@ -194,6 +194,76 @@ func (cl *clusterings) slices(b *binding) ([]mutation.Slice, error) {
 	return normalizeSlices(out), nil
 }
 
+// isSpan tells whether slices has at most one result: all restrictions but the
+// last name one value, and that one bounds one column.
+func (cl *clusterings) isSpan() bool {
+	n := len(cl.rs) - 1
+	last := cl.rs[n]
+	if last.kind != restrictSlice || len(last.cols) != 1 {
+		return false
+	}
+	for _, r := range cl.rs[:n] {
+		if r.kind != restrictEQ || r.list != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// span is slices where isSpan says so, appended to lo and hi: the range is empty
+// if hi is not and not above lo. It uses values and allocates nothing.
+func (cl *clusterings) span(b *binding, lo, hi []byte, values *[][]byte) (_, _ []byte, err error) {
+	n := len(cl.rs) - 1
+	for _, r := range cl.rs[:n] {
+		if *values, err = r.each(b, (*values)[:0]); err != nil {
+			return lo, hi, err
+		}
+		for i, col := range r.cols {
+			if lo, err = col.Type.AppendComparable(lo, (*values)[i], col.Desc); err != nil {
+				return lo, hi, wrap(err)
+			}
+		}
+		if len(lo) > mutation.MaxKeyLen {
+			return lo, hi, errClusteringLength(len(lo))
+		}
+	}
+	hi = append(hi, lo...)
+	last, loSet, hiSet := cl.rs[n], len(lo) == 0, len(hi) == 0
+	col := last.cols[0]
+	for i, end := range [2]*bound{last.lo, last.hi} {
+		if end == nil {
+			continue
+		}
+		if *values, err = end.tuple.eval(b, end.cols, (*values)[:0]); err != nil {
+			return lo, hi, err
+		}
+		// In storage order a descending column turns above into below.
+		if above := i == 0; above != col.Desc {
+			lo, err = col.Type.AppendComparable(lo, (*values)[0], col.Desc)
+			if err == nil {
+				schema.SetBound(lo, !end.inclusive)
+			}
+			loSet = true
+		} else {
+			hi, err = col.Type.AppendComparable(hi, (*values)[0], col.Desc)
+			if err == nil {
+				schema.SetBound(hi, end.inclusive)
+			}
+			hiSet = true
+		}
+		if err != nil {
+			return lo, hi, wrap(err)
+		}
+	}
+	if !loSet {
+		schema.SetBound(lo, false)
+	}
+	if !hiSet {
+		schema.SetBound(hi, true)
+	}
+	return lo, hi, nil
+}
+
 // normalizeSlices sorts, drops empty ranges and joins those that touch.
 func normalizeSlices(in []mutation.Slice) []mutation.Slice {
 	slices.SortFunc(in, func(a, b mutation.Slice) int { return bytes.Compare(a.Lo, b.Lo) })

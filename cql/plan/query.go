@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/ilion-db/ilion/mutation"
@@ -33,6 +34,7 @@ type Query struct {
 	parts  [][]byte
 	keyBuf []byte
 	lo, hi []byte
+	ends   [][]byte // scratch
 }
 
 // NewQuery makes a Query for statements of the node that env stands for.
@@ -170,6 +172,8 @@ func (s *Select) bindSlices(q *Query) error {
 	switch {
 	case len(s.clustering.rs) == 0:
 		return nil
+	case s.span:
+		return s.bindSpan(q)
 	case s.prefix == nil:
 		list, err := s.clustering.slices(&q.binding)
 		q.Command.Slices, q.Empty = list, len(list) == 0
@@ -194,6 +198,19 @@ func (s *Select) bindSlices(q *Query) error {
 		q.lo[n-1], q.hi[n-1] = ^byte(schema.BoundHigh), ^byte(schema.BoundLow)
 	} else {
 		q.lo[n-1], q.hi[n-1] = schema.BoundLow, schema.BoundHigh
+	}
+	q.slices[0] = mutation.Slice{Lo: q.lo, Hi: q.hi}
+	q.Command.Slices = q.slices[:]
+	return nil
+}
+
+func (s *Select) bindSpan(q *Query) (err error) {
+	if q.lo, q.hi, err = s.clustering.span(&q.binding, q.lo[:0], q.hi[:0], &q.ends); err != nil {
+		return err
+	}
+	if q.Empty = len(q.hi) > 0 && bytes.Compare(q.lo, q.hi) >= 0; q.Empty {
+		q.Command.Slices = nil
+		return nil
 	}
 	q.slices[0] = mutation.Slice{Lo: q.lo, Hi: q.hi}
 	q.Command.Slices = q.slices[:]

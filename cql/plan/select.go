@@ -57,6 +57,7 @@ type Select struct {
 	token      *restriction
 	clustering clusterings
 	prefix     []*term // single values of all clustering restrictions, or nil
+	span       bool    // they are single values and a range of one more column
 	filters    []filter
 	readStatic bool
 
@@ -298,6 +299,7 @@ func (c *compiler) restrictClustering(out *Select, rs *restrictions, allowed boo
 	}
 	if len(out.clustering.rs) > 0 {
 		out.prefix = singles(out.clustering.rs)
+		out.span = out.clustering.isSpan()
 	}
 	return nil
 }
