@@ -85,24 +85,15 @@ func TestTombstonesAreCounted(t *testing.T) {
 	}
 }
 
-// Every page of a paged query counts for itself, and no further than it is full.
+// A paged query reads past any number of them, in more pages.
 func TestTombstonesOfPages(t *testing.T) {
 	d := wide(t)
-	for c := range 200 {
-		if c%10 > 0 {
-			d.run(fmt.Sprintf("DELETE FROM t WHERE k = 1 AND c = %d", c))
-		}
+	for c := range 190 {
+		d.run(fmt.Sprintf("DELETE FROM t WHERE k = 1 AND c = %d", c))
 	}
-	d.page, d.reader.Limits = 2, exec.Limits{Tombstones: 18}
-	if got := d.run("SELECT c FROM t"); strings.Count(got, "\n") != 19 || d.pages != 10 {
+	d.page, d.reader.Limits = 5, exec.Limits{Tombstones: 10}
+	if got := d.run("SELECT c FROM t"); strings.Count(got, "\n") != 9 || d.pages < 19 {
 		t.Errorf("%d pages:\n%s", d.pages, got)
-	}
-	d.reader.Limits = exec.Limits{Tombstones: 17}
-	if _, err := d.try("SELECT c FROM t"); !errors.Is(err, exec.ErrTombstones) {
-		t.Error(err)
-	}
-	if _, err := d.try("SELECT c FROM t LIMIT 1"); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 	DefaultTombstones = 100_000
 )
 
-// ErrTombstones refuses a page that too many tombstones were read for.
+// ErrTombstones refuses a result without pages that too many tombstones lie in.
 var ErrTombstones = errors.New("exec: too many tombstones")
 
 // maxPeek bounds how many rows a full page looks at to learn whether there is
@@ -47,10 +47,11 @@ type Limits struct {
 	// ScanBytes ends a page of a paged query once so many bytes of stored rows
 	// and tombstones were read for it; 0 is DefaultScanBytes.
 	ScanBytes int
-	// Tombstones refuses a page that more of them were read for. A result
-	// without pages is counted in parts of countedRows live rows. They are counted
-	// as Cassandra does: dead cells, range deletions' ends, and rows of which a
-	// deletion is all there is. 0 is DefaultTombstones.
+	// Tombstones ends a page of a paged query once more of them were read for
+	// it, and refuses another result, which is counted in parts of countedRows
+	// live rows. They are counted as Cassandra does: dead cells, range
+	// deletions' ends, and rows of which a deletion is all there is. 0 is
+	// DefaultTombstones.
 	Tombstones int
 	// InlineRows and InlineBytes make Page answer mutation.ErrWouldBlock once it
 	// has met more stored rows, or read more bytes, than so many, for a caller
@@ -337,8 +338,7 @@ func (r *Reader) pass(p *mutation.Partition, it *mutation.Item, cover mutation.D
 }
 
 func (r *Reader) checkTombstones() error {
-	// A page that is full only looks whether there is another.
-	if !r.full && r.row.dead > def(r.Limits.Tombstones, DefaultTombstones) {
+	if !r.paged() && r.row.dead > def(r.Limits.Tombstones, DefaultTombstones) {
 		return fmt.Errorf("%w: over %d", ErrTombstones, def(r.Limits.Tombstones, DefaultTombstones))
 	}
 	return nil
@@ -356,7 +356,7 @@ func (r *Reader) checkBudget(p *mutation.Partition, it *mutation.Item) {
 		r.more, r.stop = true, true
 		return
 	}
-	if r.scanned < def(r.Limits.ScanBytes, DefaultScanBytes) {
+	if r.scanned < def(r.Limits.ScanBytes, DefaultScanBytes) && r.row.dead <= def(r.Limits.Tombstones, DefaultTombstones) {
 		return
 	}
 	r.mark(p, it)

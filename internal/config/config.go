@@ -43,7 +43,7 @@ type Config struct {
 	WriteTimeout        time.Duration // a write waits so long for replicas
 	HintWindow          time.Duration // writes for a node that is down are kept so long
 	HintSpace           int64         // bytes of disk that they may take
-	Tombstones          int           // a read that meets more of them for a page fails
+	Tombstones          int           // a read without pages that meets more of them fails
 	FormatLevel         int           // newest format level to agree to; 0 is the newest that this version has
 }
 
@@ -136,7 +136,7 @@ func Settings() []*Setting {
 		duration("write-request-timeout", "`time` that a write waits for replicas", func(c *Config) *time.Duration { return &c.WriteTimeout }),
 		duration("max-hint-window", "`time` that writes are kept for a node that is down", func(c *Config) *time.Duration { return &c.HintWindow }),
 		formatLevel("format-level", "newest format `level` that this node agrees to write: keeps the way back to an older version open", func(c *Config) *int { return &c.FormatLevel }),
-		count("tombstone-failure-threshold", "`number` of tombstones that may be read for a page before the read fails", func(c *Config) *int { return &c.Tombstones }, math.MaxInt32),
+		count("tombstone-failure-threshold", "`number` of tombstones at which a page ends and a read without pages fails", func(c *Config) *int { return &c.Tombstones }, math.MaxInt32),
 		size("max-hints-size", "`size` on disk of the writes kept for nodes that are down", func(c *Config) *int64 { return &c.HintSpace }),
 	}
 }

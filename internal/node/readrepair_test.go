@@ -28,7 +28,7 @@ func TestReadRepairsDeletions(t *testing.T) {
 		for k := 1; k <= 2; k++ {
 			r.eventually(func() error { return r.do(0, ring.Quorum, "DELETE FROM ks.t WHERE k = ?", k) })
 		}
-		time.Sleep(time.Minute) // hints are too old
+		r.pause(time.Minute) // hints are too old
 		r.start(2)
 		r.settle()
 		r.want(0, ring.All, 0, "SELECT v FROM ks.t WHERE k = ?", 1)

@@ -135,11 +135,10 @@ func TestManyPrepares(t *testing.T) {
 	s.withinMemory(budget)
 }
 
-// TestQueue reads a partition in which everything has been deleted, with as many
-// tombstones allowed.
+// TestQueue reads a partition in which everything has been deleted.
 func TestQueue(t *testing.T) {
 	const budget = 256 << 20
-	s := startServer(t, options{args: append(memoryFlag(budget), "--tombstone-failure-threshold", strconv.Itoa(tombstones))})
+	s := startServer(t, options{args: memoryFlag(budget)})
 	db := s.connect()
 	defer db.Close()
 	must(t, db, createKS)

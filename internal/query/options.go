@@ -57,8 +57,8 @@ type Config struct {
 	// MaxResult is the largest result of a SELECT without paging in bytes (100
 	// MiB); four of them at a time may be under way.
 	MaxResult int
-	// Tombstones is how many of them may be read for a page before the read
-	// fails: Cassandra's tombstone_failure_threshold (100,000).
+	// Tombstones is how many of them may be read before a page ends and a read
+	// without pages fails: Cassandra's tombstone_failure_threshold (100,000).
 	Tombstones int
 	// Timeout is the age in which an embedded statement must be done (10 s).
 	Timeout time.Duration
