@@ -76,6 +76,8 @@ type Engine struct {
 	compactWake  chan struct{}
 	compactSlots chan struct{} // holds a token for each task that runs
 
+	snapshots chan struct{} // one slot: snapshots are made and removed one after the other
+
 	stats    stats
 	replayed Replayed
 }

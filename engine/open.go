@@ -31,7 +31,7 @@ func Open(o Options) (*Engine, error) {
 	e := &Engine{
 		opts: o, logger: o.Log, memory: o.Budget.Share(mem.Memtable), metadata: o.Budget.Share(mem.Metadata),
 		schemaMu: make(chan struct{}, 1), failed: make(chan struct{}), closing: make(chan struct{}),
-		flushWake: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), space: make(chan struct{}),
+		flushWake: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), space: make(chan struct{}), snapshots: make(chan struct{}, 1),
 		discarding: make(chan struct{}, 1), tasks: map[uint64]*task{}, taskDone: make(chan struct{}),
 		compactSlots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 	}
@@ -89,6 +89,9 @@ func (e *Engine) load() error {
 		return err
 	}
 	if err := e.removeOrphans(state); err != nil {
+		return err
+	}
+	if err := e.removeHalfSnapshots(); err != nil {
 		return err
 	}
 	for id, t := range e.allTables() {

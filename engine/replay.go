@@ -120,7 +120,9 @@ func (r *replayer) makeRoom() error {
 		if !r.workers.unfit.Load() && r.used() < r.engine.memoryLimit()/8 {
 			return nil
 		}
-		if err := r.workers.close(); err != nil {
+		old := r.workers
+		r.workers = nil // closed once, whatever comes of it
+		if err := old.close(); err != nil {
 			return err
 		}
 		r.workers = newReplayWorkers(r.engine, false)

@@ -54,18 +54,32 @@ func (e *Engine) Snapshot(id schema.TableID, tag string) error {
 	}
 	v := t.pin() // keeps the files from going away
 	defer v.drop()
-	dir += "/" + hex.EncodeToString(id[:])
-	if _, err := e.opts.FS.Stat(dir); err == nil {
+	e.snapshots <- struct{}{}
+	defer func() { <-e.snapshots }()
+	name := dir + "/" + hex.EncodeToString(id[:])
+	if _, err := e.opts.FS.Stat(name); err == nil {
 		return fmt.Errorf("engine: snapshot: there is a snapshot %q of %s", tag, t.name())
 	}
-	if err := e.link(v.files, dir); err != nil {
-		if err := e.opts.FS.RemoveAll(dir); err != nil {
-			e.logger.Warn("half of a snapshot could not be removed", "directory", dir, "error", err)
+	half := name + halfSuffix
+	err = e.link(v.files, half)
+	if err == nil {
+		err = e.opts.FS.Rename(half, name)
+	}
+	if err == nil {
+		err = e.opts.FS.SyncDir(dir)
+	}
+	if err != nil {
+		if err := e.opts.FS.RemoveAll(half); err != nil {
+			e.logger.Warn("half of a snapshot could not be removed", "directory", half, "error", err)
 		}
 		return fmt.Errorf("engine: snapshot: %w", err)
 	}
 	return nil
 }
+
+// halfSuffix ends the name of a snapshot that is being made: one that a crash
+// leaves behind is none.
+const halfSuffix = ".new"
 
 func (e *Engine) link(files []*file, dir string) error {
 	if err := vfs.MkdirAllSync(e.opts.FS, dir); err != nil {
@@ -77,6 +91,38 @@ func (e *Engine) link(files []*file, dir string) error {
 		}
 	}
 	return e.opts.FS.SyncDir(dir)
+}
+
+// removeHalfSnapshots removes what a crash has left of snapshots that were being
+// made.
+func (e *Engine) removeHalfSnapshots() error {
+	root := e.opts.Dir + "/snapshots"
+	tags, err := e.list(root)
+	if err != nil {
+		return err
+	}
+	for _, tag := range tags {
+		names, err := e.list(root + "/" + tag)
+		if err != nil {
+			return err
+		}
+		left := len(names)
+		for _, name := range names {
+			if !strings.HasSuffix(name, halfSuffix) {
+				continue
+			}
+			if err := e.opts.FS.RemoveAll(root + "/" + tag + "/" + name); err != nil {
+				return fmt.Errorf("engine: snapshot: %w", err)
+			}
+			left--
+		}
+		if len(names) > 0 && left == 0 {
+			if err := e.opts.FS.Remove(root + "/" + tag); err != nil {
+				return fmt.Errorf("engine: snapshot: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // Snapshots lists all there are, by tag and table.
@@ -110,8 +156,12 @@ func (e *Engine) Snapshots() (all []Snapshot, err error) {
 	return all, nil
 }
 
-// list is the sorted content of a directory, nothing if it is not there.
+// list is the sorted content of a directory, nothing if it is not there or is
+// none.
 func (e *Engine) list(dir string) ([]string, error) {
+	if info, err := e.opts.FS.Stat(dir); errors.Is(err, vfs.ErrNotExist) || err == nil && !info.Dir {
+		return nil, nil
+	}
 	names, err := e.opts.FS.List(dir)
 	if err != nil && !errors.Is(err, vfs.ErrNotExist) {
 		return nil, fmt.Errorf("engine: %w", err)
@@ -158,6 +208,8 @@ func (e *Engine) DropSnapshot(tag string, match func(schema.TableID) bool) error
 		return ErrClosed
 	}
 	defer e.background.Done()
+	e.snapshots <- struct{}{}
+	defer func() { <-e.snapshots }()
 	names, err := e.list(dir)
 	if err != nil {
 		return err

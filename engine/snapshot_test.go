@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/ilion-db/ilion/internal/vfs"
@@ -96,6 +98,61 @@ func TestDropSnapshotOfOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	if list, err := e.Snapshots(); err != nil || len(list) != 1 || list[0].Table != table1 {
+		t.Errorf("snapshots: %+v, %v", list, err)
+	}
+}
+
+// Of several that take a snapshot by one name one does, whatever the others do.
+func TestSnapshotTwiceAtOnce(t *testing.T) {
+	fs := vfs.NewMem()
+	e := mustOpen(t, testOptions(t, fs, "/d", 1))
+	apply(t, e, insert(0, "p", 1, 1, "a"))
+	flush(t, e)
+	var taken atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if e.Snapshot(table0, "x") == nil {
+				taken.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	names, err := fs.List("/d/snapshots/x/" + tableDir(table0))
+	if err != nil || len(names) != 1 || taken.Load() != 1 {
+		t.Errorf("%d taken, files %v, %v", taken.Load(), names, err)
+	}
+}
+
+// What a crash leaves of a snapshot under way is none, and goes with the next
+// start; what somebody else has put there disturbs nobody.
+func TestHalfSnapshot(t *testing.T) {
+	fs := vfs.NewMem()
+	o := testOptions(t, fs, "/d", 1)
+	e := mustOpen(t, o)
+	for _, tag := range []string{"half", "whole"} {
+		if err := vfs.MkdirAllSync(fs, "/d/snapshots/"+tag+"/"+tableDir(table0)+halfSuffix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := vfs.WriteFileAtomic(fs, "/d/snapshots/notes", []byte("of yesterday")); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, e, insert(0, "p", 1, 1, "a"))
+	if err := e.Snapshot(table0, "whole"); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := e.Snapshots(); err != nil || len(list) != 1 || list[0].Tag != "whole" || list[0].Bytes == 0 {
+		t.Errorf("snapshots: %+v, %v", list, err)
+	}
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e = mustOpen(t, o)
+	if names, err := fs.List("/d/snapshots"); err != nil || !slices.Equal(names, []string{"notes", "whole"}) {
+		t.Errorf("after a start: %v, %v", names, err)
+	}
+	if list, err := e.Snapshots(); err != nil || len(list) != 1 {
 		t.Errorf("snapshots: %+v, %v", list, err)
 	}
 }

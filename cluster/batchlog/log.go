@@ -213,7 +213,7 @@ func (s *storing) Appended(at journal.Position, err error) {
 		l.finish(b.id)
 		l.lookAt(l.o.Clock.Mono() + gather)
 	case l.sender != nil && !b.over:
-		l.lookAt(l.due(b))
+		l.lookAt(l.due(b, l.o.Clock.Mono()))
 	}
 	l.reached(at)
 	l.mu.Unlock()

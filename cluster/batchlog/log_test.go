@@ -66,7 +66,19 @@ func mustClose(t testing.TB, l *Log) {
 	}
 }
 
-func testOptions(fs vfs.FS) Options { return Options{FS: fs, Dir: "/batchlog", Clock: clock.Real} }
+func testOptions(fs vfs.FS) Options {
+	return Options{FS: fs, Dir: "/batchlog", Clock: &creeping{Clock: clock.Real}}
+}
+
+// creeping is a clock that goes on between any two looks at it, as real time
+// does and a bubble's does not.
+type creeping struct {
+	clock.Clock
+	looks atomic.Int64
+}
+
+// Mono implements clock.Clock.
+func (c *creeping) Mono() time.Duration { return c.Clock.Mono() + time.Duration(c.looks.Add(1)) }
 
 // replicas is a Sender that applies at once unless it fails.
 type replicas struct {
@@ -241,7 +253,7 @@ func (t watchedTimer) Reset(d time.Duration) bool {
 func TestIdleLogSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := testOptions(vfs.NewMem())
-		w := &watched{Clock: clock.Real}
+		w := &watched{Clock: o.Clock}
 		o.Clock = w
 		l := mustOpen(t, o)
 		r := &replicas{fail: func(n int) error {

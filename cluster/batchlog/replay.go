@@ -79,16 +79,16 @@ func (l *Log) timeUp() {
 	signal(l.wake)
 }
 
-// due is the monotonic time from when on a batch is replayed unless it is done.
-// mu is held.
-func (l *Log) due(b *batch) time.Duration {
+// due is the monotonic time from when on a batch is replayed unless it is done:
+// now for one that is late. mu is held.
+func (l *Log) due(b *batch, now time.Duration) time.Duration {
 	if b.failed {
 		return b.again
 	}
 	left := 2*l.o.WriteTimeout.Microseconds() - (l.o.Clock.Now().UnixMicro() - b.created)
 	// The wall clock of who made it may be anything: it is looked at now and then.
 	left = min(max(left, 0), time.Hour.Microseconds())
-	return l.o.Clock.Mono() + time.Duration(left)*time.Microsecond
+	return now + time.Duration(left)*time.Microsecond
 }
 
 // marking is an entry of marks under way.
@@ -207,7 +207,7 @@ func (r *replayer) survey() (due []dueBatch, floor uint64) {
 		if b.busy || !b.stored {
 			continue
 		}
-		if at := r.due(b); at <= now {
+		if at := r.due(b, now); at <= now {
 			due = append(due, dueBatch{b, b.at, b.failed})
 		} else {
 			r.lookAt(at)

@@ -241,9 +241,15 @@ func (r *round) compare() {
 	}
 }
 
-// run implements task: it resolves the pages.
+// run implements task: it resolves the pages, unless the round's owner has given
+// it up meanwhile.
 func (r *round) run() {
-	r.resolve()
+	r.mu.Lock()
+	over := r.phase == phaseOver
+	r.mu.Unlock()
+	if !over {
+		r.resolve()
+	}
 	r.release()
 }
 

@@ -1,7 +1,9 @@
 package replicaread
 
 import (
+	"bytes"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/ilion-db/ilion/cluster"
@@ -48,6 +50,15 @@ func (q *question) encode(cmd *mutation.ReadCommand, bytes int, rows uint32) err
 		q.digest = c.Append(q.digest[:0])
 	}
 	return q.read.Decode(q.body)
+}
+
+// asks tells whether a partition is among those that are asked for. Its keys are
+// the requests', since the command's memory may be another's by now.
+func (q *question) asks(token ring.Token, key []byte) bool {
+	if q.sec.ranged {
+		return q.read.Range.Contains(token, key)
+	}
+	return slices.ContainsFunc(q.read.Keys, func(k mutation.Key) bool { return k.Token == token && bytes.Equal(k.Key, key) })
 }
 
 // changedAt is the epoch of a node that refuses what was planned before it; 0

@@ -1,6 +1,7 @@
 package replicaread
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/ilion-db/ilion/cql/native"
@@ -92,6 +93,10 @@ func (r *round) repairError() error {
 	return nil
 }
 
+// errNotAsked is what a peer has done that answers with what it was not asked
+// for: that must not become a repair of it.
+var errNotAsked = errors.New("replicaread: a replica has sent a partition that it was not asked for")
+
 // findRepairs compares the result with each page.
 func (r *round) findRepairs() ([]repair, error) {
 	d := differ{now: r.read.Now, reverse: r.read.Reverse, table: r.table.ID, epoch: r.top.Epoch}
@@ -105,7 +110,9 @@ func (r *round) findRepairs() ([]repair, error) {
 			return nil, err
 		}
 		for _, record := range d.records {
-			invariant.Check(r.sec.holds(record.Token(), record.Key()), "replicaread: a repair is of a partition that was not asked for")
+			if !r.asks(record.Token(), record.Key()) {
+				return nil, errNotAsked
+			}
 			d.all = append(d.all, repair{p, record})
 		}
 		d.records = d.records[:0]

@@ -1,7 +1,6 @@
 package replicaread
 
 import (
-	"bytes"
 	"math"
 	"slices"
 
@@ -118,26 +117,6 @@ func boundRank(b *mutation.PartitionBound) int {
 		return 2
 	}
 	return 1
-}
-
-// holds tells whether a partition lies in the section.
-func (s *section) holds(token ring.Token, key []byte) bool {
-	if !s.ranged {
-		return slices.ContainsFunc(s.keys, func(k mutation.Key) bool { return k.Token == token && bytes.Equal(k.Key, key) })
-	}
-	return !(s.hasStart && before(token, key, &s.start)) && !(s.hasEnd && !before(token, key, &s.end))
-}
-
-// before tells whether a partition lies before a bound.
-func before(token ring.Token, key []byte, b *mutation.PartitionBound) bool {
-	switch {
-	case token != b.Token:
-		return token < b.Token
-	case b.Key == nil:
-		return b.After
-	}
-	c := bytes.Compare(key, b.Key)
-	return c < 0 || c == 0 && b.After
 }
 
 // copyOf makes s a copy of another section that shares with it only what

@@ -97,6 +97,36 @@ func TestTombstonesOfPages(t *testing.T) {
 	}
 }
 
+// Wherever a page ends, at the edges of a partition and of range deletions too,
+// the next one goes on behind it.
+func TestTombstonePagesGoOn(t *testing.T) {
+	d := newDB(t)
+	d.run("CREATE TABLE e (k int, c int, v text, a text static, b text static, PRIMARY KEY (k, c))")
+	for k := range 3 {
+		for c := range 20 {
+			d.run(fmt.Sprintf("INSERT INTO e (k, c, v) VALUES (%d, %d, 'v')", k, c))
+		}
+		for _, c := range []int{6, 7, 11} {
+			d.run(fmt.Sprintf("DELETE FROM e WHERE k = %d AND c = %d", k, c))
+		}
+		d.run(fmt.Sprintf("DELETE FROM e WHERE k = %d AND c < 5", k))
+		d.run(fmt.Sprintf("DELETE FROM e WHERE k = %d AND c > 16", k))
+		d.run(fmt.Sprintf("DELETE a, b FROM e WHERE k = %d", k))
+	}
+	for _, text := range []string{"SELECT c FROM e", "SELECT c FROM e WHERE k = 1", "SELECT c FROM e WHERE k = 1 ORDER BY c DESC"} {
+		d.page, d.reader.Limits = 0, exec.Limits{}
+		want := d.run(text)
+		for _, page := range []int32{1, 3, 100} {
+			for most := range 16 {
+				d.page, d.reader.Limits = page, exec.Limits{Tombstones: most + 1}
+				if got := d.run(text); got != want || d.pages > 200 {
+					t.Fatalf("%s, pages of %d and %d tombstones: %d pages:\n%s", text, page, most+1, d.pages, got)
+				}
+			}
+		}
+	}
+}
+
 func TestInlineRowsAndCheck(t *testing.T) {
 	d := wide(t)
 	d.reader.Limits = exec.Limits{InlineRows: 32}

@@ -359,6 +359,9 @@ func (r *Reader) checkBudget(p *mutation.Partition, it *mutation.Item) {
 	if r.scanned < def(r.Limits.ScanBytes, DefaultScanBytes) && r.row.dead <= def(r.Limits.Tombstones, DefaultTombstones) {
 		return
 	}
+	if it != nil && it.Kind == mutation.ItemBoundary && len(it.Clustering) == 0 {
+		return // an edge of the partition is no place to go on from
+	}
 	r.mark(p, it)
 	r.more, r.stop = true, true
 }

@@ -1,11 +1,12 @@
-//go:build unix && !linux
+//go:build unix && (!linux || race)
 
 package netbuf
 
 import "syscall"
 
 // readSocket reads from a socket that does not block. It answers EAGAIN if
-// there is nothing, and 0 at the end.
+// there is nothing, and 0 at the end. Package syscall tells the race detector of
+// the bytes.
 func readSocket(fd uintptr, p []byte) (int, error) {
 	n, err := syscall.Read(int(fd), p)
 	return max(n, 0), err

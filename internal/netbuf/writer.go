@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"syscall"
+
+	"github.com/ilion-db/ilion/internal/invariant"
 )
 
 // Writer is the output of one connection. It belongs to one goroutine at a time.
@@ -62,6 +64,7 @@ func (w *Writer) writeRaw(fd uintptr) bool {
 			w.err = err
 			return true
 		}
+		invariant.Check(n > 0, "netbuf: an empty part")
 		for n > 0 && n >= len(w.rest[0]) {
 			n -= len(w.rest[0])
 			w.rest = w.rest[1:]

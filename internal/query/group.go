@@ -40,6 +40,7 @@ type group struct {
 	readLevel ring.ConsistencyLevel
 	reader    *exec.Reader
 	answers   session.Answers // during Read
+	bytes     int             // of the rows that it has met
 	now       uint32
 }
 
@@ -178,7 +179,7 @@ func (g *group) keep(b []byte) []byte {
 
 // Read implements session.Group.
 func (g *group) Read(to session.Answers) {
-	g.answers = to
+	g.answers, g.bytes = to, 0
 	g.now = uint32(g.p.clock.Now().Unix())
 	g.p.cluster.TryRows(g.reads[0].sel.Table.ID, g.keys, g.now, g.readLevel, g)
 	g.answers = nil
@@ -192,8 +193,15 @@ func (g *group) Read(to session.Answers) {
 	g.dropReads()
 }
 
+// groupBytes bounds the rows that a group answers. The rest become requests, which
+// wait for a client that takes its answers slower than they are made.
+const groupBytes = 256 << 10
+
 // Row implements mutation.RowReceiver.
 func (g *group) Row(i int, row []byte) {
+	if g.bytes += len(row); g.bytes > groupBytes {
+		return
+	}
 	rd := &g.reads[i]
 	buffer, rows := g.answers.Buffer(i), 0
 	if row != nil {
