@@ -10,6 +10,7 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
+	"github.com/ilion-db/ilion/internal/godriver"
 	"github.com/ilion-db/ilion/ring"
 )
 
@@ -66,7 +67,7 @@ func dialCQL(_ context.Context, t *Target) (target, error) {
 		dcs = append(dcs, h.DataCenter())
 	}
 	if err := knownDC(dcs, t.LocalDC); err != nil {
-		s.Close()
+		godriver.Close(s)
 		return nil, err
 	}
 	return &cqlTarget{session: s}, nil
@@ -83,7 +84,7 @@ func (t *cqlTarget) nodes() (addresses []string) {
 	return addresses
 }
 
-func (t *cqlTarget) close() { t.session.Close() }
+func (t *cqlTarget) close() { godriver.Close(t.session) }
 
 // prepare lets a server see the statement, so that errors in it show before
 // there is load. The driver prepares it again where it has not.

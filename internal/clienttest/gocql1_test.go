@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/gocql/gocql"
+
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 type sessionV1 struct{ *gocql.Session }
@@ -103,4 +105,4 @@ func (s sessionV1) code(err error) int {
 	return -1
 }
 
-func (s sessionV1) close() { s.Close() }
+func (s sessionV1) close() { godriver.Close(s.Session) }

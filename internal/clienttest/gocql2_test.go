@@ -6,6 +6,8 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 	"github.com/apache/cassandra-gocql-driver/v2/lz4"
+
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 type sessionV2 struct{ *gocql.Session }
@@ -97,4 +99,4 @@ func (s sessionV2) code(err error) int {
 	return -1
 }
 
-func (s sessionV2) close() { s.Close() }
+func (s sessionV2) close() { godriver.Close(s.Session) }

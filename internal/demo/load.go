@@ -11,6 +11,8 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // Sample data: rooms with messages, newest first.
@@ -73,7 +75,7 @@ func (d *demo) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	defer s.Close()
+	defer godriver.Close(s)
 	for _, text := range []string{"CREATE KEYSPACE IF NOT EXISTS demo WITH replication = " + d.replication(), createTable} {
 		if err := s.Query(text).ExecContext(ctx); err != nil {
 			return fmt.Errorf("demo: %s: %w", text, err)

@@ -14,7 +14,7 @@ import (
 // its own, besides the standard library and other modules. A new package is a
 // new entry, in the lowest row that holds.
 var layers = [][]string{
-	{"internal/invariant", "internal/foreign", "internal/level", "internal/golden"},
+	{"internal/invariant", "internal/foreign", "internal/level", "internal/golden", "internal/godriver"},
 	{"internal/encoding", "internal/clock", "internal/vfs", "internal/transport", "internal/rand", "internal/mem", "internal/metrics", "internal/fail", "internal/workers", "internal/netbuf"},
 	{"ring", "schema", "bloom", "internal/config", "internal/journal", "internal/sim", "internal/sim/history"},
 	{"mutation", "cql", "cql/native", "sstable/cache", "cluster/hlc", "cluster/peers"},

@@ -17,7 +17,7 @@ type seam struct {
 	homes     []string
 }
 
-var clients = []string{"bench", "internal/shell", "internal/demo", "cmd", "docs/examples", "internal/foreign", "internal/golden"}
+var clients = []string{"bench", "internal/shell", "internal/demo", "cmd", "docs/examples", "internal/foreign", "internal/godriver", "internal/golden"}
 
 var seams = []seam{
 	{

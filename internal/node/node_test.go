@@ -16,6 +16,7 @@ import (
 
 	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/config"
+	"github.com/ilion-db/ilion/internal/godriver"
 	"github.com/ilion-db/ilion/internal/node"
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/internal/vfs"
@@ -91,7 +92,7 @@ const createKS = "CREATE KEYSPACE ks WITH replication = {'class': 'SimpleStrateg
 func fill(t *testing.T, r *running, n int) {
 	t.Helper()
 	s := r.connect()
-	defer s.Close()
+	defer godriver.Close(s)
 	must(t, s, createKS)
 	must(t, s, "CREATE TYPE ks.ty (a int)")
 	must(t, s, "CREATE TABLE ks.t (k int PRIMARY KEY, v text, u frozen<ty>)")
@@ -103,7 +104,7 @@ func fill(t *testing.T, r *running, n int) {
 func verify(t *testing.T, r *running, n int) {
 	t.Helper()
 	s := r.connect()
-	defer s.Close()
+	defer godriver.Close(s)
 	it := s.Query("SELECT k, v FROM ks.t").PageSize(7).Iter()
 	var k, rows int
 	var v string
@@ -132,12 +133,12 @@ func TestRestartKeepsData(t *testing.T) {
 				r = start(t, options(fs, dir))
 			}
 			s := r.connect()
-			defer s.Close()
+			defer godriver.Close(s)
 			must(t, s, "DROP TABLE ks.t")
 			r.stop()
 			r = start(t, options(fs, dir))
 			again := r.connect()
-			defer again.Close()
+			defer godriver.Close(again)
 			if err := again.Query("SELECT * FROM ks.t").Exec(); err == nil || !strings.Contains(err.Error(), "t") {
 				t.Errorf("a dropped table after the restart: %v", err)
 			}
@@ -169,7 +170,7 @@ func TestCloseEndsGoroutines(t *testing.T) {
 		s := r.connect()
 		must(t, s, "SELECT key FROM system.local")
 		r.stop()
-		s.Close()
+		godriver.Close(s)
 	}
 	http.DefaultClient.CloseIdleConnections()
 	noneLeft(t, before)

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // disk is an ext4 file system of its own on a loop device.
@@ -230,11 +232,11 @@ func TestFullDisk(t *testing.T) {
 	if n := read(); n < acked {
 		t.Errorf("with room again %d rows of %d are read", n, acked)
 	}
-	db.Close()
+	godriver.Close(db)
 	s.stop(syscall.SIGTERM)
 	s.start()
 	db = s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	if n := read(); n < acked {
 		t.Errorf("after a restart %d rows of %d are read", n, acked)
 	}
@@ -256,7 +258,7 @@ func TestFullDiskTruncate(t *testing.T) {
 		"--memory", "256MiB", "--commitlog-segment-size", "1MiB", "--commitlog-total-space", "8MiB",
 	}})
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(t, db, createKS)
 	must(t, db, "CREATE TABLE ks.big (k int PRIMARY KEY, v blob)")
 	must(t, db, "CREATE TABLE ks.other (k int PRIMARY KEY)")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // TestLimits goes to each limit on what a client may send and one over it. The
@@ -17,7 +18,7 @@ import (
 func TestLimits(t *testing.T) {
 	s := startServer(t, options{args: []string{"--memory", "512MiB"}})
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(t, db, createKS)
 	must(t, db, "CREATE TABLE ks.t (k int, c int, v text, PRIMARY KEY (k, c))")
 	must(t, db, "CREATE TABLE ks.p (k int, l int, c int, d int, PRIMARY KEY ((k, l), c, d))")
@@ -123,7 +124,7 @@ func TestFrameLimit(t *testing.T) {
 func TestPagingStateTampered(t *testing.T) {
 	s := startServer(t, options{args: []string{"--memory", "256MiB"}})
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(t, db, createKS)
 	fillWide(t, db, 100, 10)
 	w, err := dial(s.port, 4)
@@ -159,7 +160,7 @@ func TestLargeValues(t *testing.T) {
 	const budget = 512 << 20
 	s := startServer(t, options{args: []string{"--memory", "512MiB"}})
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(t, db, createKS)
 	must(t, db, "CREATE TABLE ks.b (k int PRIMARY KEY, v blob)")
 	must(t, db, "CREATE TABLE ks.l (k int PRIMARY KEY, l list<int>, m map<int, int>)")
@@ -196,7 +197,7 @@ func TestLargeValues(t *testing.T) {
 func TestManyColumns(t *testing.T) {
 	s := startServer(t, options{args: []string{"--memory", "256MiB"}})
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(t, db, createKS)
 	const columns = 5_000
 	var def, names, values strings.Builder
@@ -217,7 +218,7 @@ func TestManyColumns(t *testing.T) {
 func TestBatchWarning(t *testing.T) {
 	s := startServer(t, options{args: []string{"--memory", "256MiB"}})
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(t, db, createKS)
 	must(t, db, "CREATE TABLE ks.t (k int PRIMARY KEY, v text)")
 	w, err := dial(s.port, 4)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // load writes rows that are never written twice and remembers which were
@@ -28,7 +30,7 @@ const loadWorkers = 12
 
 func newLoad(s *server) *load {
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(s.t, db, createKS)
 	must(s.t, db, "CREATE TABLE ks.t (k bigint PRIMARY KEY, v text)")
 	must(s.t, db, "CREATE TABLE ks.a (k bigint PRIMARY KEY, v bigint)")
@@ -44,7 +46,7 @@ func newLoad(s *server) *load {
 // writes going on, and returns when none does.
 func (l *load) run(n int, end func()) {
 	db := l.s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	enough := make(chan struct{})
 	var count atomic.Int64
 	var wg sync.WaitGroup
@@ -102,7 +104,7 @@ func value(k int64) string { return fmt.Sprintf("value of %d", k) }
 func (l *load) lost(t testing.TB) (missing int) {
 	t.Helper()
 	db := l.s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	rows := map[int64]bool{}
 	var k, v int64
 	var text string

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // bench runs the load generator of the binary against s and returns what it
@@ -64,7 +66,7 @@ func TestLoadGenerator(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer session.Close()
+	defer godriver.Close(session)
 	key := func(row uint64) []byte { // the second half of a key is the row's number
 		it := session.Query("SELECT key FROM ilion_bench.kv").Iter()
 		defer it.Close()

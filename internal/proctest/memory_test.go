@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 func memoryFlag(bytes int64) []string {
@@ -140,7 +141,7 @@ func TestQueue(t *testing.T) {
 	const budget = 256 << 20
 	s := startServer(t, options{args: memoryFlag(budget)})
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(t, db, createKS)
 	must(t, db, "CREATE TABLE ks.q (k int, c int, v text, PRIMARY KEY (k, c))")
 	next := make(chan int)
@@ -192,7 +193,7 @@ func TestQueue(t *testing.T) {
 func TestWidePartition(t *testing.T) {
 	s := startServer(t, options{args: memoryFlag(wideMemory)})
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(t, db, createKS)
 	const size = 8 << 10
 	rows := wideBytes / size

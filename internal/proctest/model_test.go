@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // owner writes to, overwrites and deletes from one partition, one statement
@@ -161,7 +163,7 @@ func TestKillModel(t *testing.T) {
 			db := s.connect()
 			must(t, db, createKS)
 			must(t, db, "CREATE TABLE ks.m (k int, c int, v text, PRIMARY KEY (k, c))")
-			db.Close()
+			godriver.Close(db)
 			var list []*owner
 			for k := range owners {
 				list = append(list, &owner{k: k, rng: rand.New(rand.NewPCG(uint64(k), 1)), rows: map[int]string{}})
@@ -176,7 +178,7 @@ func TestKillModel(t *testing.T) {
 					o.check(t, db)
 				}
 				l.check(t, db)
-				db.Close()
+				godriver.Close(db)
 				if t.Failed() {
 					return
 				}
@@ -218,5 +220,5 @@ func runModel(t *testing.T, s *server, list []*owner, l *tables) {
 	t.Logf("%v flushes, %v compactions", flushes, compactions)
 	s.cmd.Process.Kill()
 	<-stopped
-	db.Close()
+	godriver.Close(db)
 }

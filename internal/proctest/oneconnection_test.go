@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // buffered is a connection that is read through a buffer, so that a benchmark
@@ -41,7 +42,7 @@ func oneConnection(b *testing.B, rows int) (*server, *wire) {
 	b.Helper()
 	s := startServer(b, options{})
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(b, db, createKS)
 	fillWide(b, db, rows, 100)
 	return s, dialBuffered(b, s.port)

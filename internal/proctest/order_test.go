@@ -16,6 +16,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // fillWide writes rows of size bytes into partition 1 of ks.wide (k, c, v).
@@ -88,7 +89,7 @@ func lastIsFirst(t *testing.T, streams []int16) {
 func TestReadsPassScan(t *testing.T) {
 	s := startServer(t, options{tags: "failpoints", env: []string{"ILION_FAILPOINTS=query/page=delay:100ms"}})
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(t, db, createKS)
 	fillWide(t, db, 20_000, 100)
 	w, err := dial(s.port, 4)
@@ -112,7 +113,7 @@ func slowSync(t *testing.T, delay string) (*server, *wire) {
 	must(t, db, createKS)
 	must(t, db, "CREATE TABLE ks.t (k int PRIMARY KEY, v int)")
 	must(t, db, "INSERT INTO ks.t (k, v) VALUES (1, 1)")
-	db.Close()
+	godriver.Close(db)
 	s.stop(syscall.SIGTERM)
 	s.o.env = []string{"ILION_FAILPOINTS=commitlog/sync=delay:" + delay}
 	s.start()
@@ -194,7 +195,7 @@ func TestClientThatNeverReads(t *testing.T) {
 	const budget = 256 << 20
 	s := startServer(t, options{args: []string{"--memory", "256MiB"}})
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(t, db, createKS)
 	fillWide(t, db, 1_500, 4<<10) // 6 MiB in one answer
 	deaf, err := dial(s.port, 4)

@@ -18,6 +18,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"github.com/ilion-db/ilion/internal/foreign"
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // processes are several `ilion serve` that form a ring, each on a loopback
@@ -187,7 +188,7 @@ func (r *processes) session(consistency gocql.Consistency, hosts ...int) *gocql.
 func (r *processes) schema(replication string) {
 	r.t.Helper()
 	db := r.session(gocql.Quorum)
-	defer db.Close()
+	defer godriver.Close(db)
 	must(r.t, db, "CREATE KEYSPACE ks WITH replication = "+replication)
 	must(r.t, db, "CREATE TABLE ks.t (k bigint PRIMARY KEY, v text)")
 	if err := db.AwaitSchemaAgreement(r.t.Context()); err != nil {

@@ -18,6 +18,7 @@ import (
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
 	"github.com/ilion-db/ilion/internal/admin"
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // twoDCs is a ring of two data centres of three nodes, whose links to each
@@ -50,7 +51,7 @@ func newTwoDCs(t *testing.T) *twoDCs {
 	}
 	t.Cleanup(func() {
 		for _, db := range d.dbs {
-			db.Close()
+			godriver.Close(db)
 		}
 	})
 	return d

@@ -21,6 +21,7 @@ import (
 	"gopkg.in/inf.v0"
 
 	"github.com/ilion-db/ilion/internal/foreign"
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // TestRingDrivers has token-aware drivers talk to six nodes with two replicas
@@ -196,7 +197,7 @@ func uuid(i int64, version byte) gocql.UUID {
 func driveGocql(r *processes, step func(string) string) {
 	t := r.t
 	db := r.session(gocql.One)
-	defer db.Close()
+	defer godriver.Close(db)
 	must(t, db, "CREATE KEYSPACE go_ring WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}")
 	must(t, db, "CREATE TYPE go_ring.pair (a int, b text)")
 	kinds := keyKinds

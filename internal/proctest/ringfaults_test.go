@@ -12,6 +12,8 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // TestRingFaults kills, stops and cuts off one node of three, again and again,
@@ -25,7 +27,7 @@ func TestRingFaults(t *testing.T) {
 	r := newRing(t, ringOptions{nodes: 3})
 	r.schema(simple(3))
 	db := r.session(gocql.Quorum)
-	defer db.Close()
+	defer godriver.Close(db)
 	l := &ringLoad{t: t, db: db, rate: r.rate(db)}
 	const before = 2
 	short := 0
@@ -128,7 +130,7 @@ func TestRingOfFive(t *testing.T) {
 	r := newRing(t, ringOptions{nodes: 5})
 	r.schema(simple(5))
 	db := r.session(gocql.Quorum, 0, 1, 2)
-	defer db.Close()
+	defer godriver.Close(db)
 	l := &ringLoad{t: t, db: db, rate: r.rate(db)}
 	seconds := l.run(6, map[int]func(){2: func() { r.servers[3].kill(); r.servers[4].kill() }})
 	if n, what := failures(seconds); n > 0 {
@@ -193,7 +195,7 @@ func powerCutRing(t *testing.T, cuts int, args ...string) (lost, total int) {
 		}) {
 			acked[k] = true
 		}
-		db.Close()
+		godriver.Close(db)
 		for i, s := range r.servers {
 			disks[i].cutPower()
 			s.start()
@@ -201,7 +203,7 @@ func powerCutRing(t *testing.T, cuts int, args ...string) (lost, total int) {
 		r.awaitUp()
 	}
 	db := r.session(gocql.Quorum)
-	defer db.Close()
+	defer godriver.Close(db)
 	have := present(t, db)
 	for k := range acked {
 		if !have[k] {

@@ -16,6 +16,7 @@ import (
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
 
+	"github.com/ilion-db/ilion/internal/godriver"
 	"github.com/ilion-db/ilion/internal/level"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/sstable"
@@ -121,7 +122,7 @@ func (u *upgrade) work() {
 		}
 		u.must(db, fmt.Sprintf("CREATE TABLE IF NOT EXISTS ks.r%d_%d (k int PRIMARY KEY)", u.rounds, i))
 		u.must(db, fmt.Sprintf("INSERT INTO ks.r%d_%d (k) VALUES (7)", u.rounds, i))
-		db.Close()
+		godriver.Close(db)
 	}
 	u.rounds++
 	u.check()
@@ -163,7 +164,7 @@ func (u *upgrade) check() {
 				}
 			}
 		}
-		db.Close()
+		godriver.Close(db)
 	}
 }
 
@@ -250,7 +251,7 @@ func (u *upgrade) load() (stop func()) {
 	})
 	u.t.Cleanup(func() { // also when the test has failed
 		end()
-		db.Close()
+		godriver.Close(db)
 	})
 	return func() {
 		u.t.Helper()

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 const (
@@ -49,7 +51,7 @@ func BenchmarkRingScale(b *testing.B) {
 				idle = r.spent().since(idle)
 
 				db := r.session(gocql.Quorum)
-				defer db.Close()
+				defer godriver.Close(db)
 				rows := int64(nodes) * scaleRows
 				fill(b, db, rows)
 				if rate == 0 {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // BenchmarkRingOneStopped tells what reads on two nodes of three lose when the
@@ -40,7 +42,7 @@ func BenchmarkRingOneStopped(b *testing.B) {
 		} {
 			b.Run(fmt.Sprintf("%v/%s", level, fault.name), func(b *testing.B) {
 				db := r.session(level, 0, 1)
-				defer db.Close()
+				defer godriver.Close(db)
 				others := r.servers[:2]
 				readFor(b, db, rows, others) // warm
 				sums := map[string][]float64{}

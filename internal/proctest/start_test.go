@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // TestStart measures starts over an empty directory and over one with data:
@@ -45,7 +47,7 @@ func TestStart(t *testing.T) {
 			must(t, db, createKS)
 			must(t, db, "CREATE TABLE ks.t (k int PRIMARY KEY)")
 			must(t, db, "INSERT INTO ks.t (k) VALUES (1)")
-			db.Close()
+			godriver.Close(db)
 			s.stop(syscall.SIGTERM)
 		}
 	}
@@ -56,7 +58,7 @@ func TestStart(t *testing.T) {
 func TestResident(t *testing.T) {
 	s := startServer(t, options{})
 	db := s.connect()
-	defer db.Close()
+	defer godriver.Close(db)
 	must(t, db, createKS)
 	if !long {
 		t.Logf("resident after the start: %d MiB", s.status("VmRSS")>>20)

@@ -12,6 +12,7 @@ import (
 	"github.com/gocql/gocql"
 
 	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/internal/godriver"
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/internal/virtual"
 	"github.com/ilion-db/ilion/ring"
@@ -59,7 +60,7 @@ func TestGocql2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer godriver.Close(s)
 	for _, text := range []string{
 		"CREATE KEYSPACE ks WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 1}",
 		"CREATE TABLE ks.t (k int, c timeuuid, s text static, v map<text, int>, PRIMARY KEY (k, c))",
@@ -109,7 +110,7 @@ func TestGocql2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer later.Close()
+	defer godriver.Close(later)
 	meta, err := later.KeyspaceMetadata("ks")
 	if err != nil || meta.Tables["t"] == nil || len(meta.Tables["t"].Columns) != 5 {
 		t.Errorf("%+v %v", meta, err)
@@ -129,7 +130,7 @@ func TestGocql1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer godriver.Close(s)
 	for i := range 20 {
 		if err := s.Query("INSERT INTO t (k, v) VALUES (?, ?)", strings.Repeat("k", i+1), []byte{byte(i)}).Exec(); err != nil {
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/gocql/gocql"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // systemHandler is a fakeHandler with the few system rows that a driver must
@@ -141,7 +142,7 @@ func TestGocql(t *testing.T) {
 				err = sess.Query(text, in).Scan(&out)
 				return out, err
 			})
-			sess.Close()
+			godriver.Close(sess)
 		}
 	}
 }
@@ -168,7 +169,7 @@ func TestGocql2(t *testing.T) {
 		if got := s.Clients()[0]; got.Version != want || got.Stage != "ready" {
 			t.Errorf("%+v", got)
 		}
-		sess.Close()
+		godriver.Close(sess)
 		eventually(func() bool { return s.Stats().Connections.Load() == 0 })
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	gocql "github.com/apache/cassandra-gocql-driver/v2"
+
+	"github.com/ilion-db/ilion/internal/godriver"
 )
 
 // driver is a Session over the gocql driver with one connection to one host.
@@ -59,7 +61,7 @@ func (d *driver) revive() error {
 	if err != nil {
 		return serverError(err)
 	}
-	d.session.Close()
+	godriver.Close(d.session)
 	d.session, d.lost = s, false
 	return nil
 }
@@ -81,7 +83,7 @@ func (quiet) Info(string, ...gocql.LogField)    {}
 func (quiet) Debug(string, ...gocql.LogField)   {}
 
 // Close implements Session.
-func (d *driver) Close() { d.session.Close() }
+func (d *driver) Close() { godriver.Close(d.session) }
 
 // Use implements Session. The driver binds a keyspace to a session, so a new one takes over.
 func (d *driver) Use(ctx context.Context, keyspace string) error {
@@ -109,7 +111,7 @@ func (d *driver) Use(ctx context.Context, keyspace string) error {
 	if err != nil {
 		return serverError(err)
 	}
-	d.session.Close()
+	godriver.Close(d.session)
 	d.cluster, d.session = &next, s
 	return nil
 }

@@ -1,0 +1,3 @@
+// Package godriver does for the Go drivers that we use what they do not do
+// themselves.
+package godriver
