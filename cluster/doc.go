@@ -3,8 +3,8 @@
 // engine. cluster/single fills it for one node without a network, and
 // cluster/coordinator with cluster/replicaread for a ring; both pass clustertest.
 //
-// Every write ends in a Completion, a counted record that the caller pools:
-// whoever acknowledges (the local commit log's flusher, a peer's connection)
-// calls Done and the last one needed completes it. That is the only state
-// machine a write has, so no goroutine waits per replica.
+// Every write names a Completer, which is told the outcome exactly once by
+// whoever learns it: the local commit log's flusher, or the connection of the
+// peer whose answer was the last one needed. So no goroutine waits for a write,
+// or for one of its replicas.
 package cluster

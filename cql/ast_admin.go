@@ -88,7 +88,7 @@ type (
 		IfExists bool
 	}
 
-	// GrantRole is GRANT role TO role, RevokeRole when Revoke.
+	// GrantRole is GRANT role TO role, with Revoke REVOKE role FROM role.
 	GrantRole struct {
 		node
 		Revoke bool

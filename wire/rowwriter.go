@@ -34,7 +34,7 @@ const (
 	boundaryKnown = 1<<iota - 1
 )
 
-// Limits says where AppendSource stops. Zero values set none.
+// Limits says where RowWriter.Append stops. Zero values set none.
 type Limits struct {
 	// Bytes is how long the stream may become; it is exceeded by the head of a
 	// partition and one item at most.

@@ -229,7 +229,7 @@ func choose[T any](cond bool, a, b T) T {
 	return b
 }
 
-// tokenBounds turns conditions on the token into a range of partitions. ok is
+// tokenRange turns conditions on the token into a range of partitions. ok is
 // false if it is empty.
 func tokenRange(b *binding, r *restriction) (out mutation.PartitionRange, ok bool, err error) {
 	value := func(t *tupleTerm) (ring.Token, error) {

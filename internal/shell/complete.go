@@ -26,7 +26,7 @@ func (n *names) forget(s cql.Statement) {
 	}
 }
 
-// load reads the names of keyspaces, tables and columns; an error leaves completion with what it has.
+// loadNames reads the names of keyspaces, tables and columns; an error leaves completion with what it has.
 func (sh *shell) loadNames(ctx context.Context) {
 	if sh.names.loaded {
 		return

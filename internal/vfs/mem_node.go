@@ -144,7 +144,7 @@ func (n *memNode) truncate(m *Mem, size int64) {
 	n.record(change{kind: changeSize, seq: m.nextSeq(), size: size, shrink: shrink})
 }
 
-// sync makes everything durable that is in the log. A change that dropDirty
+// sync makes everything durable that is in the log. A change that DropDirty
 // took out of it is not, unless its page was changed again.
 func (n *memNode) sync() {
 	for i := range n.log {

@@ -35,7 +35,7 @@ func New(src Sources) *Registry {
 }
 
 // fillers are the tables that are small. Those of the schema are made one
-// partition at a time, see schemaSource.
+// partition at a time, see schemaUnits.
 var fillers = map[string]filler{
 	"system.local":                    (*Registry).local,
 	"system.peers":                    (*Registry).peers,

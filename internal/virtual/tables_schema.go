@@ -2,8 +2,9 @@ package virtual
 
 import "github.com/ilion-db/ilion/schema"
 
-// optionColumns are the columns that tables and views have in common. Two of
-// them mean nothing since Cassandra 4.0, but drivers select them by name.
+// optionColumnsHead and optionColumnsTail are the columns that tables and views
+// have in common. Two of them mean nothing since Cassandra 4.0, but drivers
+// select them by name.
 const (
 	optionColumnsHead = "additional_write_policy text, allow_auto_snapshot boolean, "
 	optionColumnsTail = "bloom_filter_fp_chance double, caching frozen<map<text,text>>, cdc boolean, comment text, " +
