@@ -35,6 +35,7 @@ type Engine struct {
 
 	cacheLimit int64 // bytes, of the share
 	openFiles  atomic.Int64
+	fileBytes  atomic.Int64 // of the table files that are open
 	mapped     atomic.Int64 // bytes of files that mode auto maps
 	cacheMu    sync.Mutex   // protects cacheNow
 	cacheNow   int64        // the cache's limit

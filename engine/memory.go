@@ -18,11 +18,24 @@ func (e *Engine) openOptions(size int64, id uint64) sstable.OpenOptions {
 		// mapped and populated: its blocks then cost no read. Mappings take at
 		// most half of the cache's share.
 		free := e.cacheLimit - e.mapped.Load() - e.cache.Stats().Bytes
-		if size <= mapAtMost && size*4 <= free && e.mapped.Load()+size <= e.cacheLimit/2 {
+		switch {
+		case size <= mapAtMost && size*4 <= free && e.mapped.Load()+size <= e.cacheLimit/2:
 			o.Access, o.Populate = sstable.AccessMmap, true
+		case e.pageCacheHolds(size):
+			o.Access = sstable.AccessBuffered
 		}
 	}
 	return o
+}
+
+// pageCacheHolds tells whether the machine has so much memory that its page
+// cache can hold all table files and one of size bytes more: a block that our
+// own cache does not have is then a copy and no read of the disk. Half of what
+// the process may not use is counted: others may want it, too. Where files do
+// not fit, reads through the page cache cost more than those past it, and push
+// out what others have there.
+func (e *Engine) pageCacheHolds(size int64) bool {
+	return (e.fileBytes.Load()+size)*2 <= e.opts.FS.PageCache()-e.opts.Budget.Total()
 }
 
 // charge accounts for the memory that an open file takes. It is there already
@@ -34,6 +47,7 @@ func (e *Engine) charge(f *file, o *sstable.OpenOptions) {
 		f.mapped = f.size
 	}
 	e.openFiles.Add(1)
+	e.fileBytes.Add(f.size)
 	e.metadata.Force(f.metadata)
 	e.mapped.Add(f.mapped)
 	e.limitCache()
@@ -43,6 +57,7 @@ func (e *Engine) charge(f *file, o *sstable.OpenOptions) {
 func (e *Engine) discharge(f *file) {
 	e.metadata.Release(f.metadata)
 	e.mapped.Add(-f.mapped)
+	e.fileBytes.Add(-f.size)
 	e.limitCache()
 	e.openFiles.Add(-1) // last: Close goes on after it
 }

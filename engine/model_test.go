@@ -69,7 +69,7 @@ func newModelRun(t testing.TB, seed uint64) *modelRun {
 // options draws those that may differ from one open to the next.
 func (m *modelRun) options() {
 	m.o = Options{
-		FS: m.fs, Dir: "/d", Rand: m.rnd.Split(), Schema: m.snapshot(), NoCompaction: m.purges,
+		FS: &roomy{FS: m.fs, room: pickOf[int64](m, 0, 1<<50)}, Dir: "/d", Rand: m.rnd.Split(), Schema: m.snapshot(), NoCompaction: m.purges,
 		Clock: clock.Skewed{Clock: clock.Real, Offset: func() time.Duration {
 			return clock.Real.Now().Sub(time.Unix(int64(atomic.LoadUint32(&m.now)), 0)) * -1
 		}},

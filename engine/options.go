@@ -18,10 +18,11 @@ import (
 type AccessMode uint8
 
 const (
-	// AccessAuto maps files that fit into the free share of the cache and
-	// reads the others as AccessDirect.
+	// AccessAuto maps files that fit into the free share of the cache, reads the
+	// others through the page cache while the machine has memory for all of them
+	// beside the Budget, and else as AccessDirect.
 	AccessAuto AccessMode = iota
-	// AccessDirect reads into cache frames.
+	// AccessDirect reads into cache frames, past the page cache.
 	AccessDirect
 	// AccessMmap maps every file.
 	AccessMmap

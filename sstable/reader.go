@@ -73,6 +73,14 @@ func Open(fs vfs.FS, name string, o OpenOptions) (*Reader, error) {
 	return r, nil
 }
 
+// Prefetch asks for the table to be read into the page cache in the background,
+// if it is read through it.
+func (r *Reader) Prefetch() {
+	if !r.direct && r.mapping == nil {
+		r.file.Prefetch(0, r.size)
+	}
+}
+
 func (r *Reader) mapFile(populate bool) error {
 	if r.footer.dataEnd == 0 {
 		return nil

@@ -270,6 +270,9 @@ func (f *Fault) DiskUsage(dir string) (u Usage, err error) {
 	return u, err
 }
 
+// PageCache implements FS. It cannot fail.
+func (f *Fault) PageCache() int64 { return f.fs.PageCache() }
+
 // Lock implements FS.
 func (f *Fault) Lock(name string) (io.Closer, error) {
 	var l io.Closer

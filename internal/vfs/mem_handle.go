@@ -144,6 +144,9 @@ func (f *memFile) Size() (int64, error) {
 	return f.n.cur.size, nil
 }
 
+// Prefetch does nothing: all files are in memory.
+func (f *memFile) Prefetch(off, n int64) {}
+
 func (f *memFile) Preallocate(off, n int64) error {
 	err := f.check(true)
 	if err == nil && (off < 0 || n <= 0) {

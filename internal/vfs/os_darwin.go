@@ -44,6 +44,11 @@ func preallocate(fd int, off, n int64) error {
 	})
 }
 
+func prefetch(int, int64, int64) {}
+
+// PageCache is not known here.
+func (osFS) PageCache() int64 { return 0 }
+
 func mapFlags(populate bool) int { return 0 }
 
 func blockSize(st *unix.Statfs_t) uint64 { return uint64(st.Bsize) }

@@ -98,6 +98,13 @@ func (f *osFile) Preallocate(off, n int64) error {
 	return wrap("preallocate", f.Name(), err)
 }
 
+func (f *osFile) Prefetch(off, n int64) {
+	_ = f.control(func(fd int) error { // closed: nobody reads it any more
+		prefetch(fd, off, n)
+		return nil
+	})
+}
+
 // Mmap refuses a range beyond the end of the file, which would fault later.
 func (f *osFile) Mmap(off, n int64, populate bool) (Mapping, error) {
 	size, err := f.Size()

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/ilion-db/ilion/internal/mem"
+	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/sstable"
+)
+
+// roomy is a machine whose page cache has room.
+type roomy struct {
+	vfs.FS
+	room       int64
+	prefetched atomic.Int64 // bytes that were asked for
+	direct     atomic.Int64 // files that were opened to be read past the page cache
+}
+
+func (r *roomy) PageCache() int64 { return r.room }
+
+func (r *roomy) Open(name string, o vfs.OpenOptions) (vfs.File, error) {
+	if o.Direct {
+		r.direct.Add(1)
+	}
+	f, err := r.FS.Open(name, o)
+	return prefetching{f, r}, err
+}
+
+type prefetching struct {
+	vfs.File
+	of *roomy
+}
+
+func (p prefetching) Prefetch(off, n int64) { p.of.prefetched.Add(n) }
+
+// Mode auto reads large files through the page cache only if it holds them all
+// beside the memory of the process.
+func TestAuto(t *testing.T) {
+	const budget, file = 512 << 20, 1 << 30
+	fs := &roomy{FS: vfs.NewMem()}
+	o := testOptions(t, fs, "/d", 1)
+	o.Budget = mem.NewBudget(budget)
+	e := mustOpen(t, o)
+	defer e.Close()
+	for _, c := range []struct {
+		mode       AccessMode
+		room, open int64
+		want       sstable.AccessMode
+	}{
+		{AccessAuto, budget + 2*file, 0, sstable.AccessBuffered},
+		{AccessAuto, budget + 2*file - 1, 0, sstable.AccessDirect},
+		{AccessAuto, budget + 2*file, 1, sstable.AccessDirect},
+		{AccessAuto, budget + 4*file, file, sstable.AccessBuffered},
+		{AccessAuto, 0, 0, sstable.AccessDirect},
+		{AccessDirect, 1 << 50, 0, sstable.AccessDirect},
+		{AccessMmap, 1 << 50, 0, sstable.AccessMmap},
+	} {
+		e.opts.Access, fs.room = c.mode, c.room
+		e.fileBytes.Add(c.open)
+		if o := e.openOptions(file, 1); o.Access != c.want || o.Populate {
+			t.Errorf("mode %d, room %d, %d open: access %d, populate %t", c.mode, c.room, c.open, o.Access, o.Populate)
+		}
+		e.fileBytes.Add(-c.open)
+	}
+}
+
+// A file that is read through the page cache is asked for there when it was
+// written, and is counted as long as it is open.
+func TestPrefetch(t *testing.T) {
+	fs := &roomy{FS: vfs.NewMem(), room: 1 << 40}
+	o := testOptions(t, fs, "/d", 1)
+	o.Budget = mem.NewBudget(4 << 20) // no file is small beside it
+	e := mustOpen(t, o)
+	value, x := make([]byte, 64<<10), uint32(1) // and none can be compressed
+	for c := range int64(16) {
+		for i := range value {
+			x = x*1664525 + 1013904223
+			value[i] = byte(x >> 24)
+		}
+		apply(t, e, insert(0, "p", c, 1, string(value)))
+	}
+	flush(t, e)
+	// The first file may be small enough to be mapped.
+	if files := e.fileBytes.Load() - e.mapped.Load(); files == 0 || fs.prefetched.Load() != files || fs.direct.Load() != 0 {
+		t.Errorf("%d bytes of large files, %d were asked for; %d files opened past the page cache", files, fs.prefetched.Load(), fs.direct.Load())
+	}
+	if got := dump(t, e, 0, "p"); len(got) != 16 {
+		t.Errorf("%d rows", len(got))
+	}
+	e.Close()
+	if n := e.fileBytes.Load(); n != 0 {
+		t.Errorf("%d bytes of files after the end", n)
+	}
+}
