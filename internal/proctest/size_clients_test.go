@@ -10,7 +10,7 @@ const (
 	kills        = 10
 	powerCuts    = 5
 	idleClients  = 2_000
-	tombstones   = 100_000
+	tombstones   = 150_000
 	prepares     = 50_000
 	wideBytes    = 300 << 20
 	wideMemory   = 256 << 20

@@ -14,7 +14,7 @@ import (
 )
 
 // wire speaks version 3 or 4 of the protocol by hand: it sends what no driver
-// would and sees the order of answers. Its reads fail after the timeout.
+// would and sees the order of answers. Reads and writes fail after the timeout.
 type wire struct {
 	net.Conn
 	version byte
@@ -30,8 +30,8 @@ const (
 type frame struct {
 	stream int16
 	opcode byte
-	warned bool // the body begins with warnings
-	body   []byte
+	warned bool   // there were warnings
+	body   []byte // behind them
 	err    error // of the connection
 }
 
@@ -86,6 +86,12 @@ func dial(port int, version byte) (*wire, error) {
 
 func (w *wire) close() { w.Conn.Close() }
 
+// Write is net.Conn's with a limit.
+func (w *wire) Write(p []byte) (int, error) {
+	w.SetWriteDeadline(time.Now().Add(timeout))
+	return w.Conn.Write(p)
+}
+
 // request is one frame.
 func (w *wire) request(stream int16, op native.Opcode, body []byte) []byte {
 	return native.AppendRequest(nil, native.Header{Version: w.version, Stream: stream, Opcode: op}, body)
@@ -139,5 +145,23 @@ func (w *wire) read() frame {
 	if _, err := io.ReadFull(w, f.body); err != nil {
 		return frame{err: err}
 	}
+	if f.warned {
+		f.body, f.err = behindWarnings(f.body)
+	}
 	return f
+}
+
+// behindWarnings is what follows a [string list].
+func behindWarnings(body []byte) ([]byte, error) {
+	if len(body) < 2 {
+		return nil, io.ErrUnexpectedEOF
+	}
+	n := int(binary.BigEndian.Uint16(body))
+	for body = body[2:]; n > 0; n-- {
+		if len(body) < 2 || len(body)-2 < int(binary.BigEndian.Uint16(body)) {
+			return nil, io.ErrUnexpectedEOF
+		}
+		body = body[2+int(binary.BigEndian.Uint16(body)):]
+	}
+	return body, nil
 }
