@@ -32,7 +32,7 @@ type frame struct {
 	opcode byte
 	warned bool   // there were warnings
 	body   []byte // behind them
-	err    error // of the connection
+	err    error  // of the connection
 }
 
 // code is that of an ERROR, else 0.
