@@ -12,8 +12,9 @@
 //	err = rows.Err()
 //	err = db.Close()
 //
-// The directory is the same as that of `ilion serve`: either may open it, one
-// at a time.
+// The directory is the same as that of `ilion serve` on a node that is alone and
+// was given no other name of the cluster, data centre and rack than the default:
+// either may open it, one at a time.
 //
 // # Values
 //

@@ -105,8 +105,8 @@
 // # What it does not do
 //
 // It applies no limits, filters or liveness to a read, and does not restamp or
-// refuse by epoch: that is for who serves it to other nodes. It keeps no backups
-// and streams nothing.
+// refuse by epoch: that is for who serves it to other nodes. It takes no
+// snapshot by itself, and streams nothing.
 //
 // The engine knows partition keys and clusterings as bytes, and of the schema
 // only the tables' options and column ids. It is safe for concurrent use.

@@ -55,7 +55,8 @@
 // A batch over several partitions is a write for each partition, acknowledged
 // when all are. A logged one is first kept by the batchlogs of two other nodes
 // of this data centre, in other racks where there are, until every replica has
-// its part or a durable hint for it.
+// its part or a durable hint for it. Where no two are alive one keeps it, and
+// where none is this node does.
 //
 // # Schema
 //

@@ -25,8 +25,9 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Serve CQL from a data directory",
 		Long: "Serve CQL from a data directory. Every flag is also an environment variable\n" +
-			"(--data-dir is ILION_DATA_DIR) and a key of the file given by --config (data_dir);\n" +
-			"a flag wins over the environment, and that over the file.",
+			"(--data-dir is ILION_DATA_DIR) and a key of the file given by --config, or by\n" +
+			"ILION_CONFIG (data_dir); a flag wins over the environment, and that over the file.\n" +
+			"SIGTERM and ctrl-C end it once requests in flight are answered.",
 		Args: noArguments,
 	}
 	values := map[string]*string{}

@@ -23,8 +23,9 @@
 // mutation.ErrWouldBlock. Cursor walks such rows for callers that want values.
 //
 // A page of a paged query ends at the page size, at a number of result bytes,
-// or at a number of bytes read: rows that are deleted, expired or filtered out
-// count, so a page may be short, even empty, and still not be the last.
+// at a number of bytes read, or at a number of tombstones: rows that are deleted,
+// expired or filtered out count, so a page may be short, even empty, and still
+// not be the last. Without pages so many tombstones are an error.
 //
 // # Paging state
 //
@@ -42,7 +43,7 @@
 //	varint  length; clustering of the last row passed, empty for none
 //	16      HMAC-SHA256 of the above, cut
 //
-// A client cannot make or change one: the key is the cluster's.
+// Who does not know the key, which is the cluster's, cannot make or change one.
 //
 // # Concurrency
 //

@@ -8,9 +8,9 @@
 // frames, and the applications of docs/examples.
 //
 // With the tag "clients" run the others as well: the Python driver, cqlsh and
-// the Node.js driver, which the tests install into $ILION_CLIENT_CACHE (or the
-// user's cache directory) in the versions named in install_test.go; kill -9
-// under load; and a server with fail points. With "long", kill -9 is done more
+// the Node.js driver, which package foreign installs into $ILION_CLIENT_CACHE
+// (or the user's cache directory) in the versions that it names; kill -9 under
+// load; and a server with fail points. With "long", kill -9 is done more
 // often, over more rows.
 //
 // The scripts in python and node print one line per check and leave with 1 if
