@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ilion-db/ilion/internal/admin"
 	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/config"
 	"github.com/ilion-db/ilion/internal/node"
@@ -42,8 +43,8 @@ func (l *listening) Listen(address string) (net.Listener, error) {
 // server is a node of this process, with its data in memory.
 type server struct {
 	*node.Node
-	cql, internode string
-	once           sync.Once
+	cql, http, internode string
+	once                 sync.Once
 }
 
 // startServer starts the i-th node, which joins the one at an address, if it
@@ -65,7 +66,7 @@ func startServer(t *testing.T, i int, join string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{Node: n, cql: l.at[0], internode: l.at[2]}
+	s := &server{Node: n, cql: l.at[0], http: l.at[1], internode: l.at[2]}
 	t.Cleanup(s.stop)
 	return s
 }
@@ -76,6 +77,40 @@ func (s *server) stop() {
 		defer cancel()
 		s.Close(ctx)
 	})
+}
+
+// awaitUp waits until each of some nodes sees all of them up, and no other.
+func awaitUp(t *testing.T, nodes ...*server) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for _, s := range nodes {
+		for s.up(ctx) != len(nodes) {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				t.Fatalf("%s sees %d nodes up, not %d", s.cql, s.up(t.Context()), len(nodes))
+			}
+		}
+	}
+}
+
+// up is how many nodes the server sees up, 0 if it does not tell.
+func (s *server) up(ctx context.Context) (n int) {
+	var status admin.Status
+	if admin.Get(ctx, s.http, admin.StatusPath, nil, &status) != nil {
+		return 0
+	}
+	for _, dc := range status.Datacenters {
+		for _, o := range dc.Nodes {
+			if o.Status == "Up" {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // Sizes of small runs: write has written all rows.
@@ -194,6 +229,7 @@ func TestWrongRowsAreFound(t *testing.T) {
 func TestOneOfThreeNodesIsDead(t *testing.T) {
 	first := startServer(t, 0, "")
 	second, third := startServer(t, 1, first.internode), startServer(t, 2, first.internode)
+	awaitUp(t, first, second, third)
 	run := func(protocol, workload, level string) *Report {
 		t.Helper()
 		c := small(protocol, workload, third, first, second)
@@ -210,6 +246,7 @@ func TestOneOfThreeNodesIsDead(t *testing.T) {
 		}
 	}
 	third.stop()
+	awaitUp(t, first, second)
 	for _, p := range Protocols {
 		if r := run(p, "verify", "QUORUM"); r.Operations+r.Failed() != fewRows || r.Errors[wrongAnswer] != 0 || r.Nodes[third.cql].Requests != 0 {
 			t.Errorf("%s, two nodes: %d operations, errors %v, by node %v", p, r.Operations, r.FirstErrors, r.Nodes)

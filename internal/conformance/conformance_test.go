@@ -120,7 +120,7 @@ func serve(t *testing.T) string {
 	c := config.Default()
 	c.DataDir, c.NativePort, c.HTTPPort, c.InternodePort = "/data", 0, 0, 0
 	c.Memory, c.CommitlogSegment = config.MinMemory, 1<<20
-	c.RequestTimeout = patience
+	c.RequestTimeout, c.ReadTimeout, c.RangeTimeout, c.WriteTimeout = patience, patience, patience, patience
 	fs := vfs.NewMem()
 	n, err := node.New(t.Context(), node.Options{Config: c, Version: "test", Clock: clock.Real, FS: fs, Rand: rand.NewSecure()})
 	if err != nil {
