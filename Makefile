@@ -59,7 +59,7 @@ sim-%:
 # The next version, whose format level is one higher: alone, and beside this one.
 levels:
 	$(GO) vet -tags nextlevel ./...
-	$(GO) test -tags nextlevel -count=1 ./cluster/metadata ./internal/config ./internal/node
+	$(GO) test -tags nextlevel -count=1 -timeout 50m ./cluster/metadata ./internal/config ./internal/node
 
 # The race detector needs cgo and a C compiler; the product does not.
 race:
@@ -68,7 +68,7 @@ race:
 # Drivers and cqlsh in other languages, and tests of the real process that need
 # root for loop disks. They are Go tests that start what they need.
 clients:
-	$(GO) test -tags "clients" -count=1 -timeout 30m ./internal/clienttest/... ./internal/proctest/...
+	$(GO) test -tags "clients" -count=1 -timeout 50m ./internal/clienttest/... ./internal/proctest/...
 
 long:
 	$(GO) test -tags "invariants long" -count=1 -timeout 170m ./...

@@ -35,11 +35,23 @@ func init() {
 			if err != nil {
 				panic("fail point " + name + ": " + err.Error())
 			}
-			points[name] = func() error { time.Sleep(d); return nil }
+			points[name] = func() error { sleep(d); return nil }
 		case "kill":
 			points[name] = after(name, arg, func() error { os.Exit(137); return nil })
 		}
 	}
+}
+
+// sleepPart is how long a delay lasts at once.
+const sleepPart = 100 * time.Millisecond
+
+// sleep sleeps in parts: a machine that stands still for a while does not
+// shorten what others have time for meanwhile by more than one.
+func sleep(d time.Duration) {
+	for ; d > sleepPart; d -= sleepPart {
+		time.Sleep(sleepPart)
+	}
+	time.Sleep(d)
 }
 
 // after lets as many calls pass as arg says, none if it is empty.

@@ -1,11 +1,13 @@
 package foreign
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,7 +46,10 @@ func install(t testing.TB, name string, packages []string, commands func(dir str
 		t.Fatal(err)
 	}
 	defer lock.Close() // which gives up the lock
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+	for err = unix.EINTR; err == unix.EINTR; {
+		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(cache(t), name)
@@ -59,9 +64,13 @@ func install(t testing.TB, name string, packages []string, commands func(dir str
 		t.Fatal(err)
 	}
 	for _, c := range commands(dir) {
-		cmd := exec.Command(c[0], c[1:]...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
+		var out []byte
+		for range attempts {
+			if out, err = run(dir, c); err == nil {
+				break
+			}
+		}
+		if err != nil {
 			t.Fatalf("%s: %v\n%s", strings.Join(c, " "), err, out)
 		}
 	}
@@ -69,6 +78,21 @@ func install(t testing.TB, name string, packages []string, commands func(dir str
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// A registry may have a bad moment: a command that fetches from one is tried
+// again, after a time that is far above what it takes if it does not end.
+const (
+	attempts = 3
+	patience = 10 * time.Minute
+)
+
+func run(dir string, command []string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
+	cmd.Dir, cmd.WaitDelay = dir, time.Minute
+	return cmd.CombinedOutput()
 }
 
 // Python returns the bin directory of a virtual environment with the driver

@@ -30,8 +30,9 @@ var schema = []string{
 
 const (
 	workers = 32
-	// patience is how long a write is tried again while the server is away.
-	patience = 2 * time.Minute
+	// patience is how long a request may take, and how long a write is tried again
+	// while the server is away.
+	patience = 5 * time.Minute
 )
 
 type address struct {
@@ -83,7 +84,8 @@ func main() {
 	verify := flag.Bool("verify", false, "read everything back instead of loading it")
 	flag.Parse()
 	cluster := gocql.NewCluster(*host)
-	cluster.Port, cluster.Timeout, cluster.ConnectTimeout = *port, 10*time.Second, 10*time.Second
+	cluster.Port, cluster.Timeout, cluster.ConnectTimeout = *port, patience, patience
+	cluster.ReconnectInterval = time.Second // not a minute after the server is back
 	session, err := cluster.CreateSession()
 	if err != nil {
 		log.Fatal(err)
