@@ -1,11 +1,14 @@
 package replicaread
 
 import (
+	"context"
 	"errors"
 
 	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/wire/rpc"
 )
 
 // StartRead starts a read of one partition that has to ask other nodes, as
@@ -80,16 +83,28 @@ func (s *scan) run() {
 		return
 	}
 	s.ahead = s.ahead[:0]
-	s.ctx = s.rd.ctx
-	ok := s.catchUp(r)
-	s.ctx = nil
-	if !ok {
+	if !s.catchUpInTime(r) {
 		s.fail(s.err)
 		return
 	}
 	if err := s.startAlone(); err != nil {
 		s.fail(err)
 	}
+}
+
+// catchUpInTime is catchUp for a read that nobody waits for: a node that cannot
+// follow the metadata log must neither keep the read for ever nor the worker.
+func (s *scan) catchUpInTime(r *round) bool {
+	late := native.ReadTimeout(native.Consistency(s.level), 0, r.targets.blockFor, false)
+	ctx, cancel := s.rd.until(s.rd.ctx, s.within(s.rd.cfg.Timeout))
+	defer cancel()
+	s.ctx = ctx
+	ok := s.catchUp(r)
+	s.ctx = nil
+	if !ok && errors.Is(context.Cause(ctx), rpc.ErrDeadline) {
+		s.err = late
+	}
+	return ok
 }
 
 func (s *scan) fail(err error) {

@@ -173,15 +173,21 @@ func (s *scan) start(r *round) error {
 	if r.sec.ranged {
 		timeout = s.rd.cfg.RangeTimeout
 	}
-	r.deadline = s.rd.now() + timeout
-	if d := time.Duration(s.deadline); d > 0 {
-		r.deadline = min(r.deadline, d)
-	}
+	r.deadline = s.within(timeout)
 	bytes := aheadBytes
 	if s.cmd.Bytes > 0 {
 		bytes = min(s.cmd.Bytes, aheadBytes)
 	}
 	return r.start(s.cmd, replicas, p, max(bytes/s.width, min(bytes, leastBytes)), s.rows)
+}
+
+// within is when a time-out that begins now is over, or the read is.
+func (s *scan) within(timeout time.Duration) time.Duration {
+	end := s.rd.now() + timeout
+	if s.deadline > 0 {
+		end = min(end, time.Duration(s.deadline))
+	}
+	return end
 }
 
 // load waits for the next page; false at the end or on an error. again tells
