@@ -176,12 +176,14 @@ func (w *write) send(s *slot) {
 // forward makes msg one for a replica that sends it on to others.
 func (w *write) forward(msg *rpc.Message, s *slot) {
 	h := &w.hops
+	w.mu.Lock() // another relay may have failed, and those behind it are asked by now
 	h.apply = wire.Apply{Atomic: w.batched, Hinted: w.replayed, Records: w.local[:], Forward: h.apply.Forward[:0], ID: w.id()}
 	for i := range w.slots {
 		if o := &w.slots[i]; o != s && o.via == s.via {
 			h.apply.Forward = append(h.apply.Forward, w.v.members[o.node].host)
 		}
 	}
+	w.mu.Unlock()
 	h.body = h.apply.Append(h.body[:0])
 	h.apply.Records = nil
 	msg.Op, msg.Body = wire.OpForward, h.body

@@ -405,7 +405,7 @@ func (h *hinted) Complete(err error) {
 		n := &w.counts[h.group]
 		n.left--
 		switch {
-		case err == nil && w.level == ring.Any:
+		case err == nil: // which is as good as to have it
 			n.acks++
 		case lacks:
 			n.without++
