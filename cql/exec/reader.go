@@ -9,6 +9,7 @@ import (
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/cql/plan"
 	"github.com/ilion-db/ilion/mutation"
+	"github.com/ilion-db/ilion/schema"
 )
 
 // Defaults of Limits.
@@ -359,11 +360,19 @@ func (r *Reader) checkBudget(p *mutation.Partition, it *mutation.Item) {
 	if r.scanned < def(r.Limits.ScanBytes, DefaultScanBytes) && r.row.dead <= def(r.Limits.Tombstones, DefaultTombstones) {
 		return
 	}
-	if it != nil && it.Kind == mutation.ItemBoundary && len(it.Clustering) == 0 {
-		return // an edge of the partition is no place to go on from
+	if it != nil && it.Kind == mutation.ItemBoundary && !between(it.Clustering) {
+		return // the next page would go on behind the row, or at the start
 	}
 	r.mark(p, it)
 	r.more, r.stop = true, true
+}
+
+// between tells whether a boundary lies between rows, as those of CQL's deletions
+// do: not at an edge of the partition, and not just below a row at the same
+// place, where deletions begin that read repair has cut.
+func between(boundary []byte) bool {
+	n := len(boundary)
+	return n > 0 && boundary[n-1] != schema.Terminator && boundary[n-1] != schema.Terminator^0xff
 }
 
 // mark remembers the place behind an item, or behind the partition.
