@@ -28,7 +28,7 @@
 // What many goroutines ask at the same time goes out in shared frames, and so
 // do their answers come back; each statement is answered for itself, as soon as
 // it is done. Nobody waits for a frame to fill: what is asked while nothing
-// else is waits for nothing.
+// else is waits for nothing. Statements whose times end far apart share none.
 //
 // # Routing
 //

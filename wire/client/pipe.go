@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
@@ -15,6 +16,9 @@ const (
 	frameCalls      = 256
 	frameBytes      = 64 << 10
 	frameStatements = 16
+	// frameSpread is how far apart the deadlines in a frame may be, which has one:
+	// a statement may be told that much too late that no answer came.
+	frameSpread = 50 * time.Millisecond
 )
 
 // pipe is one connection to a node. Executions that are started while it has
@@ -129,18 +133,25 @@ func (p *pipe) gather() {
 func (p *pipe) send(c *call) (rest *call) {
 	f := framePool.Get().(*frame)
 	f.s = p.s
+	end := &rest // where what is left is linked
 	for c != nil && len(f.calls) < frameCalls && len(f.body) < frameBytes {
+		next := c.next
+		if !f.inTime(c) {
+			*end, end = c, &c.next
+			c = next
+			continue
+		}
 		at := f.statement(c.shape)
 		if at < 0 {
 			break
 		}
-		next := c.next
 		c.next = nil
 		f.body = wire.AppendExecution(f.body, at, c.body)
 		f.deadline = max(f.deadline, c.deadline)
 		f.calls = append(f.calls, c)
 		c = next
 	}
+	*end = c
 	f.left = len(f.calls)
 	f.head = wire.AppendStatements(f.head, f.refs)
 	f.parts = [2][]byte{f.head, f.body}
@@ -152,7 +163,7 @@ func (p *pipe) send(c *call) (rest *call) {
 		}
 		f.recycle()
 	}
-	return c
+	return rest
 }
 
 // frame is a frame of executions that waits for answers.
@@ -170,6 +181,15 @@ type frame struct {
 }
 
 var framePool = sync.Pool{New: func() any { return new(frame) }}
+
+// inTime tells whether a call may wait as long as the frame's first one.
+func (f *frame) inTime(c *call) bool {
+	if len(f.calls) == 0 {
+		return true
+	}
+	apart := c.deadline - f.calls[0].deadline
+	return max(apart, -apart) <= int64(frameSpread)
+}
 
 // statement is the position of a statement in the frame, -1 if it has too many.
 func (f *frame) statement(h *shape) int {
