@@ -87,7 +87,8 @@ func (b *Book) Check(p Peer) error {
 }
 
 // Hear remembers what a node that Check does not refuse says. Marks of the same
-// disk do not go back.
+// disk do not go back: what a process has said may be heard after its successor,
+// by who waited for the rest of its answer meanwhile.
 func (b *Book) Hear(p Peer) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,10 +97,11 @@ func (b *Book) Hear(p Peer) {
 		if before.DiskID != p.DiskID {
 			return
 		}
-		p.BootCount, p.ClockMark = max(p.BootCount, before.BootCount), max(p.ClockMark, before.ClockMark)
-		if p.Instance == 0 {
+		// The instance is of the newest start that was heard of.
+		if p.BootCount < before.BootCount || p.BootCount == before.BootCount && p.Instance == 0 {
 			p.Instance = before.Instance
 		}
+		p.BootCount, p.ClockMark = max(p.BootCount, before.BootCount), max(p.ClockMark, before.ClockMark)
 	}
 	if p == before || !known && len(b.known) == maxPeers {
 		return

@@ -105,6 +105,36 @@ func TestLateHello(t *testing.T) {
 	}
 }
 
+// What a process has said may be heard after its successor has come, and of a
+// successor it may be heard that it has started before it is heard which it is.
+func TestSuccessor(t *testing.T) {
+	b := open(t, vfs.NewMem())
+	first := Peer{HostID: [16]byte{1}, DiskID: [16]byte{2}, BootCount: 3, ClockMark: 100, Instance: 7}
+	second := Peer{HostID: [16]byte{1}, DiskID: [16]byte{2}, BootCount: 4, ClockMark: 200, Instance: 8}
+	b.Hear(first)
+	b.Hear(second)
+	b.Hear(first)
+	if err := b.Check(second); err != nil {
+		t.Errorf("the process that runs, after one before it was heard late: %v", err)
+	}
+	if b.Check(first) == nil {
+		t.Error("a process from before is taken")
+	}
+	third := second
+	third.BootCount, third.Instance = 5, 0
+	b.Hear(third)
+	third.Instance = 9
+	if err := b.Check(third); err != nil {
+		t.Errorf("a process of which only the start was known: %v", err)
+	}
+	b.Hear(third)
+	again := third
+	again.Instance = 10
+	if b.Check(again) == nil {
+		t.Error("a start that is counted for the second time is taken")
+	}
+}
+
 // A disk that was put back to what it held while its node ran counts a start
 // that others have heard of already.
 func TestStartCountedTwice(t *testing.T) {
