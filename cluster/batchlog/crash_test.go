@@ -18,7 +18,7 @@ import (
 // changes the disk.
 type crashRun struct {
 	fs  *vfs.Mem
-	rnd *rand.Source
+	rnd *rand.Source // of what crashes keep
 
 	mu     sync.Mutex   // protects what follows; held while an image is judged
 	acked  map[int]bool // acknowledged
@@ -55,23 +55,25 @@ func runCrashes(seed uint64, batches int, keep ...int) (*crashRun, error) {
 		return r, err
 	}
 	r.fs.OnWriteSide(func(vfs.Call) { r.image(keep) })
+	// Of its own, so that a seed always does the same.
+	load := rand.NewSeeded(seed + 100)
 	var pending sync.WaitGroup
 	for n := range batches {
 		pending.Add(1)
-		if err := l.Store(idOf(n), time.Now().UnixMicro(), batchOf(n, int(r.rnd.Uint64N(900))), &crashDone{r, n, &pending}); err != nil {
+		if err := l.Store(idOf(n), time.Now().UnixMicro(), batchOf(n, int(load.Uint64N(900))), &crashDone{r, n, &pending}); err != nil {
 			return r, err
 		}
-		if r.rnd.Uint64N(3) == 0 {
+		if load.Uint64N(3) == 0 {
 			pending.Wait()
 		}
-		if n > 4 && r.rnd.Uint64N(2) == 0 {
+		if n > 4 && load.Uint64N(2) == 0 {
 			done := n - 3
 			r.mu.Lock()
 			r.marked[done] = true
 			r.mu.Unlock()
 			l.Done(idOf(done))
 		}
-		if r.rnd.Uint64N(8) == 0 {
+		if load.Uint64N(8) == 0 {
 			signal(l.wake) // instead of waiting for the clock
 		}
 	}

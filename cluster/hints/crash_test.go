@@ -18,8 +18,8 @@ import (
 // away, and tries a crash at every call that changes the disk.
 type crashRun struct {
 	fs   *vfs.Mem
-	rnd  *rand.Source
-	base int64 // creation time of hint 0
+	rnd  *rand.Source // of what crashes keep
+	base int64        // creation time of hint 0
 
 	mu     sync.Mutex   // protects what follows; held while an image is judged
 	acked  map[int]bool // that were acknowledged as hints
@@ -86,6 +86,8 @@ func runCrashes(seed uint64, hints int, keep ...int) (*crashRun, error) {
 	}
 	r.fs.OnWriteSide(func(vfs.Call) { r.image(keep) })
 	s.Deliver(r)
+	// Of its own, so that a seed always does the same.
+	load := rand.NewSeeded(seed + 100)
 	var pending sync.WaitGroup
 	for n := range hints {
 		created := r.base
@@ -94,13 +96,13 @@ func runCrashes(seed uint64, hints int, keep ...int) (*crashRun, error) {
 		}
 		pending.Add(1)
 		d := &crashDone{r, n, &pending}
-		if err := s.Add(hostOf(n), created, record(n, 50+int(r.rnd.Uint64N(600))), d); err != nil {
+		if err := s.Add(hostOf(n), created, record(n, 50+int(load.Uint64N(600))), d); err != nil {
 			if !errors.Is(err, ErrFull) && !errors.Is(err, ErrExpired) {
 				return r, err
 			}
 			d.Complete(err)
 		}
-		if r.rnd.Uint64N(3) == 0 {
+		if load.Uint64N(3) == 0 {
 			pending.Wait()
 		}
 	}
