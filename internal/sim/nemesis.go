@@ -97,10 +97,12 @@ func (n *Nemesis) Run(d time.Duration) {
 	}
 }
 
-// completeRounds is how often Complete tries.
-const completeRounds = 10
+// completeRounds is how often Complete tries: some kinds meet somebody once in a
+// few times only.
+const completeRounds = 100
 
-// Complete brings about faults of those kinds that nothing has met, a few times.
+// Complete brings about faults of each kind that nothing has met until something
+// has, completeRounds at most.
 func (n *Nemesis) Complete() {
 	for range completeRounds {
 		for _, i := range n.w.shuffled(len(n.actions)) {
