@@ -19,7 +19,8 @@ func (e *Engine) TryRead(cmd *mutation.ReadCommand) (mutation.Source, error) {
 	return e.open(context.Background(), cmd, true)
 }
 
-// A TryRead of more keys or items (rows and boundaries) than these would block.
+// A TryRead of more keys or items (rows and boundaries) than these would block,
+// and so would one that passes more items of a key that deletions shadow.
 const (
 	tryKeys  = 16
 	tryItems = 256
@@ -131,6 +132,9 @@ func (r *reader) openSources(rng mutation.PartitionRange, key *mutation.Key) {
 		r.openRange(rng)
 	}
 	r.merge.Init(r.sources, r.cmd.Reverse)
+	if r.memoryOnly {
+		r.merge.Bound(tryItems)
+	}
 }
 
 func (r *reader) openRange(rng mutation.PartitionRange) {

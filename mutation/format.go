@@ -98,6 +98,6 @@ var (
 	// ErrUnknownFeature means a newer version wrote it.
 	ErrUnknownFeature = errors.New("mutation: written by a newer version")
 	// ErrWouldBlock is the answer of a try that would have to wait for I/O or
-	// memory; nothing was produced or changed.
+	// memory, or would take long; nothing was produced or changed.
 	ErrWouldBlock = errors.New("would block")
 )

@@ -24,6 +24,7 @@ type Merge struct {
 	equal   []int32 // places in items
 	single  *mergeInput
 	started bool // items are loaded
+	spare   int  // items that Next may still pass, see Bound; below 0 any number
 
 	part     Partition
 	item     *Item // the current one: made, or an input's
@@ -58,7 +59,7 @@ func (m *Merge) Init(sources []Source, reverse bool) {
 		m.in = append(m.in, mergeInput{src: s})
 		m.parts.index = append(m.parts.index, int32(i))
 	}
-	m.reverse = reverse
+	m.reverse, m.spare = reverse, -1
 	m.parts.items = false
 	m.items.items, m.items.reverse = true, reverse
 	// At first every input is advanced.
@@ -70,6 +71,20 @@ func (m *Merge) Init(sources []Source, reverse bool) {
 	m.item, m.made = &m.made, Item{}
 	m.equal = m.equal[:0]
 	m.items.index = m.items.index[:0]
+}
+
+// Bound makes Next fail with ErrWouldBlock where it would pass more than n items
+// of which nothing is left, in all partitions together. Init lifts the bound.
+func (m *Merge) Bound(n int) { m.spare = n }
+
+// pass counts an item of which nothing is left; false if it is one too many.
+func (m *Merge) pass() bool {
+	if m.spare == 0 {
+		m.fail(ErrWouldBlock)
+		return false
+	}
+	m.spare--
+	return true
 }
 
 // NextPartition implements Source.
@@ -265,7 +280,7 @@ func (m *Merge) Next() bool {
 		if m.emit(top) {
 			return true
 		}
-		if m.err != nil {
+		if m.err != nil || !m.pass() {
 			return false
 		}
 	}
@@ -285,13 +300,13 @@ func (m *Merge) nextSingle() bool {
 			if m.boundary(it.Clustering) {
 				return true
 			}
-			continue
+		} else {
+			m.versions = append(m.versions[:0], it.Row)
+			if m.rowAt(it.Clustering) {
+				return true
+			}
 		}
-		m.versions = append(m.versions[:0], it.Row)
-		if m.rowAt(it.Clustering) {
-			return true
-		}
-		if m.err != nil {
+		if m.err != nil || !m.pass() {
 			return false
 		}
 	}
