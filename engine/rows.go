@@ -61,6 +61,7 @@ type rowReader struct {
 // read reads at most memtable.RowsAtOnce rows, of which the first is told as
 // that number.
 func (r *rowReader) read(e *Engine, keys []mutation.RowKey, first int, to mutation.RowReceiver) {
+	defer r.close() // also if to panics
 	used := 0
 	for _, m := range r.view.mems {
 		if m.Empty() {
@@ -83,13 +84,22 @@ func (r *rowReader) read(e *Engine, keys []mutation.RowKey, first int, to mutati
 		if found && !e.unsynced.has(k.Token) {
 			to.Row(first+i, row)
 		}
-		if r.opened {
-			r.file.Close()
-			r.opened = false
-		}
+		r.closeFile()
 	}
-	for i := range r.rows[:used] {
+}
+
+// close lets go of the memory that rows were found in.
+func (r *rowReader) close() {
+	r.closeFile()
+	for i := range r.rows {
 		r.rows[i].Close()
+	}
+}
+
+func (r *rowReader) closeFile() {
+	if r.opened {
+		r.file.Close()
+		r.opened = false
 	}
 }
 
@@ -158,9 +168,7 @@ func (r *rowReader) older(row []byte, ts int64) bool {
 func (r *rowReader) inFile(f *file, k *mutation.RowKey) (row []byte, ok bool) {
 	r.low = mutation.PartitionBound{Token: k.Token, Key: k.Key.Key}
 	r.high = mutation.PartitionBound{Token: k.Token, Key: k.Key.Key, After: true}
-	if r.opened {
-		r.file.Close()
-	}
+	r.closeFile()
 	it := &r.file
 	f.NewIter(it, sstable.IterOptions{
 		Range: mutation.PartitionRange{Start: &r.low, End: &r.high}, CacheOnly: true, FillCache: true,

@@ -63,11 +63,11 @@ func (p *Processor) tryRead(r *session.Request, c *call, st *statement, s *plan.
 			return p.readFailed(r, st, q, err)
 		}
 	}
+	if src != nil {
+		defer src.Close() // also of what panics
+	}
 	rd.Limits = exec.Limits{InlineRows: inlineRows, InlineBytes: inlineBytes, MaxBytes: p.cfg.MaxResult, Tombstones: p.cfg.Tombstones}
 	body, res, err := rd.Page(q, src, r.RowBuffer())
-	if src != nil {
-		src.Close()
-	}
 	if err != nil {
 		return p.readFailed(r, st, q, err)
 	}
