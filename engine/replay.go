@@ -56,7 +56,7 @@ func (e *Engine) replay(state *manifest.State) error {
 		OnPressure: func(uint64, int64) { e.wakeFlush() },
 	}, r.record)
 	// Whatever the outcome, nothing is left that uses the memtables.
-	if ownErr := r.end(); ownErr != nil && err == nil {
+	if ownErr := r.end(err); ownErr != nil && err == nil {
 		err = errors.Join(ownErr, log.Close())
 	}
 	if err != nil {
@@ -100,10 +100,14 @@ func (r *replayer) record(pos commitlog.Position, raw []byte) error {
 	return r.workers.hand(t, rec)
 }
 
-// end stores what is left and waits for everything that runs.
-func (r *replayer) end() error {
+// end waits for everything that runs, and stores what is left unless the log
+// could not be read.
+func (r *replayer) end(unread error) error {
 	var err error
 	if r.workers != nil {
+		if unread != nil {
+			r.workers.giveUp(unread)
+		}
 		err = r.workers.close()
 	}
 	return errors.Join(err, r.wait())

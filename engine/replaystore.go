@@ -133,6 +133,9 @@ func (s *replayStore) copy(w *fileWriter, run *replayRun, records []replayRecord
 	s.folded = 0
 	for at, warm := 0, 0; at < len(records); {
 		if at >= warm {
+			if p := s.workers.failure.Load(); p != nil {
+				return *p
+			}
 			warm = min(at+replayAhead, len(records))
 			s.warm(run, records[at:warm])
 		}

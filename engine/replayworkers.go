@@ -101,6 +101,9 @@ func (w *replayWorkers) send(i int) {
 // goes to the memtables that are there when it is handed over.
 func (w *replayWorkers) pause() { w.busy.Wait() }
 
+// giveUp keeps what is not stored yet from being so: the replay has failed.
+func (w *replayWorkers) giveUp(err error) { w.failure.CompareAndSwap(nil, &err) }
+
 // close stores what is left, ends the workers and returns the first error.
 func (w *replayWorkers) close() error {
 	if !w.sent {
@@ -131,7 +134,7 @@ func (w *replayWorkers) work(q chan *replayRun) {
 	for run := range q {
 		if w.failure.Load() == nil {
 			if err := s.store(run); err != nil {
-				w.failure.CompareAndSwap(nil, &err)
+				w.giveUp(err)
 			}
 		}
 		run.reset(w)
