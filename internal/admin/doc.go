@@ -4,7 +4,8 @@
 // client of another address, whatever the server listens on. What commands like
 // `ilion status` ask is under /api/v1: answers are JSON, which the same package
 // lays out as nodetool does. What changes something is a POST, answered on
-// the machine itself only and never to a page of another origin.
+// the machine itself only, where it is called by an address or localhost, and
+// never to a page of another origin.
 //
 // Server owns its listener and its one goroutine; Close ends both.
 package admin

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -118,6 +119,23 @@ func sameMachine(what string, next http.Handler) http.Handler {
 		here, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		if !from.IsLoopback() && (here == nil || !from.IsValid() || from != addressOf(here.String())) {
 			http.Error(w, what+" are for clients on the node's own machine", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// byAddress refuses requests that call the node by another name than localhost:
+// whoever serves a page can make its own name lead to this machine, and the
+// page is then of the same origin.
+func byAddress(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err != nil && !strings.EqualFold(host, "localhost") {
+			http.Error(w, fmt.Sprintf("the node is called by an IP address or localhost for changes, not by %q", host), http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)

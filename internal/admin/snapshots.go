@@ -101,10 +101,10 @@ func (c *Config) handleStore(mux *http.ServeMux) {
 	// A page that a browser on the node's machine shows must not reach these.
 	origin := http.NewCrossOriginProtection()
 	change := func(path string, do func(context.Context, url.Values) (*Done, error)) {
-		mux.Handle("POST "+path, origin.Handler(sameMachine("changes", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mux.Handle("POST "+path, origin.Handler(byAddress(sameMachine("changes", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			done, err := do(r.Context(), r.URL.Query())
 			answer(w, done, err)
-		}))))
+		})))))
 	}
 	mux.HandleFunc("GET "+ListSnapshotsPath, func(w http.ResponseWriter, _ *http.Request) {
 		list, err := c.Store.Snapshots()

@@ -113,18 +113,30 @@ func TestChangesAreForTheMachineOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{SnapshotPath, ClearSnapshotPath, ImportPath} {
-		for _, c := range []struct{ from, site string }{{"192.0.2.1:1", ""}, {"127.0.0.1:1", "cross-site"}} {
+		for _, c := range []struct{ from, site, host string }{
+			{"192.0.2.1:1", "", "127.0.0.1:9180"}, {"127.0.0.1:1", "cross-site", "127.0.0.1:9180"},
+			{"127.0.0.1:1", "same-origin", "page.example:9180"}, {"127.0.0.1:1", "", "page.example"}, {"127.0.0.1:1", "", "localhost.page.example"},
+			{"127.0.0.1:1", "", "127.0.0.1.page.example:9180"}, {"127.0.0.1:1", "", ""},
+		} {
 			r := httptest.NewRequest("POST", path, nil)
-			if r.RemoteAddr = c.from; c.site != "" {
+			if r.RemoteAddr, r.Host = c.from, c.host; c.site != "" {
 				r.Header.Set("Sec-Fetch-Site", c.site)
 			}
 			w := httptest.NewRecorder()
 			if h.ServeHTTP(w, r); w.Code != http.StatusForbidden {
-				t.Errorf("%s from %s %s: %d", path, c.from, c.site, w.Code)
+				t.Errorf("%s of %q from %s %s: %d", path, c.host, c.from, c.site, w.Code)
 			}
 		}
 	}
 	if len(store.asked) > 0 {
 		t.Errorf("the store was asked %v", store.asked)
+	}
+	for _, host := range []string{"127.0.0.1:9180", "127.0.0.1", "[::1]:9180", "[::1]", "192.0.2.7:9180", "localhost:9180", "LocalHost"} {
+		r := httptest.NewRequest("POST", ClearSnapshotPath, nil)
+		r.RemoteAddr, r.Host = "127.0.0.1:1", host
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != http.StatusOK {
+			t.Errorf("of %q: %d %s", host, w.Code, w.Body)
+		}
 	}
 }
