@@ -2,6 +2,7 @@ package wireserver
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
@@ -49,13 +50,14 @@ type batch struct {
 	groupTail          *execution
 	slow               bool
 	direct             direct
+	counted            atomic.Int64 // executions counted in and not out yet
+	abandoned          atomic.Bool  // an execution has panicked: the frame is never answered to its end
 
 	mu      sync.Mutex // protects what follows
 	out     []byte
 	spare   []byte // for the next out
 	scratch []byte
 	left    int // executions not answered
-	counted int // executions
 	sending bool
 	refusal *wire.Error // the end of the frame made no sense
 	next    *batch      // in the sender's list
@@ -69,6 +71,7 @@ func (s *Server) newBatch(r *rpc.Request) *batch {
 		b.deadline = min(b.deadline, d)
 	}
 	b.left, b.sending = notYet, true
+	b.abandoned.Store(false)
 	return b
 }
 
@@ -96,6 +99,8 @@ func (s *Server) execute(r *rpc.Request) {
 	for i := range b.walk.Statements {
 		b.prepared = append(b.prepared, s.handler.Lookup(b.walk.Statements[i].ID))
 	}
+	started := false
+	defer b.abandonUnless(&started)
 	b.direct.begin()
 	count, counted := 0, 0
 	for left := b.walk.Left(); b.walk.Next(&b.decoded); left = b.walk.Left() {
@@ -118,7 +123,9 @@ func (s *Server) execute(r *rpc.Request) {
 	b.flushGroup()
 	b.direct.run(b)
 	s.inFlight.Add(int64(count - counted))
+	b.counted.Add(int64(count - counted))
 	s.stats.executions.Add(uint64(count))
+	started = true
 	b.started(count)
 }
 
@@ -135,7 +142,23 @@ func (b *batch) count(have, n int) bool {
 		s.stats.overloaded.Add(1)
 		return false
 	}
+	b.counted.Add(int64(n))
 	return true
+}
+
+// abandon counts out the executions of a frame one of which has panicked: it is
+// never answered to its end, and the connection ends.
+func (b *batch) abandon() {
+	b.abandoned.Store(true)
+	b.s.ended(int(b.counted.Swap(0)))
+}
+
+// abandonUnless is deferred by the reader, which may panic before it has started
+// all executions.
+func (b *batch) abandonUnless(started *bool) {
+	if !*started {
+		b.abandon()
+	}
 }
 
 // take makes a request of the decoded execution and executes it here, or puts it
@@ -247,20 +270,26 @@ func (b *batch) single(e *execution) {
 		r.Fail(&tooMany)
 		return
 	}
+	started := false
+	defer b.abandonUnless(&started)
 	s.stats.executions.Add(1)
 	if err := e.checkLevels(); err != nil {
 		e.fail(err)
 	} else if e.try() {
 		e.toWorker()
 	}
+	started = true
 	b.started(1)
 }
 
 // started ends the reader's part: all executions of the frame are on their way.
 func (b *batch) started(count int) {
+	if b.abandoned.Load() {
+		b.abandon() // what was counted in since
+		return
+	}
 	b.mu.Lock()
 	b.left += count - notYet
-	b.counted = count
 	b.mu.Unlock()
 	b.send()
 }
@@ -365,7 +394,7 @@ func (b *batch) send() {
 
 // end sends the last answers. Nobody else knows the batch any more.
 func (b *batch) end(epoch uint64, out []byte) {
-	s, r, count, refusal := b.s, b.r, b.counted, b.refusal
+	s, r, refusal := b.s, b.r, b.refusal
 	invariant.Check(r != nil, "wireserver: a frame is ended twice")
 	if refusal == nil {
 		r.ReplyEpoch(epoch, out)
@@ -376,6 +405,7 @@ func (b *batch) end(epoch uint64, out []byte) {
 		r.Fail(refusal)
 	}
 	b.spare = out[:0]
+	count := int(b.counted.Swap(0))
 	b.recycle()
 	s.ended(count)
 }

@@ -16,8 +16,8 @@ import (
 )
 
 // NewGroup implements session.Grouper: R is a read that is answered with the
-// value, N one that is not, Z one without a row, L one of that many bytes, W a
-// write. Which writes are refused or fail is the fake's.
+// value, N one that is not, Z one without a row, L one of that many bytes, P one
+// that panics, W a write. Which writes are refused or fail is the fake's.
 func (f *fake) NewGroup() session.Group { return &fakeGroup{f: f} }
 
 type fakeGroup struct {
@@ -30,7 +30,7 @@ func (g *fakeGroup) Begin() { g.reads, g.writes = g.reads[:0], 0 }
 
 func (g *fakeGroup) Add(e *session.Execution) session.Added {
 	switch v := e.Values[0].Bytes; v[0] {
-	case 'R', 'N', 'Z', 'L':
+	case 'R', 'N', 'Z', 'L', 'P':
 		g.reads = append(g.reads, v)
 		return session.AddedRead
 	case 'W':
@@ -67,6 +67,8 @@ func (g *fakeGroup) Read(to session.Answers) {
 			to.Row(i, result, native.AppendValue(to.Buffer(i), make([]byte, sizeOf(v))), 1)
 		case 'Z':
 			to.Row(i, result, to.Buffer(i), 0)
+		case 'P':
+			panic("as told")
 		}
 	}
 	g.reads = g.reads[:0]

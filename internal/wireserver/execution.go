@@ -91,6 +91,7 @@ func (e *execution) Resumed(r *session.Request, f func(*session.Request) session
 	defer func() {
 		if p := recover(); p != nil {
 			b.s.panicked(p, b.r)
+			b.abandon()
 		}
 	}()
 	if f(r) == session.WouldBlock {
@@ -102,10 +103,11 @@ func (e *execution) Resumed(r *session.Request, f func(*session.Request) session
 
 // run executes on a worker: one statement, or a group.
 func (e *execution) run() {
-	s, r := e.b.s, e.b.r
+	b, s, r := e.b, e.b.s, e.b.r
 	defer func() {
 		if p := recover(); p != nil {
 			s.panicked(p, r)
+			b.abandon()
 		}
 	}()
 	if e.group == 0 {
