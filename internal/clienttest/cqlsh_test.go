@@ -24,7 +24,13 @@ type shell struct {
 }
 
 func newShell(t *testing.T, s *server) *shell {
-	return &shell{t: t, bin: filepath.Join(foreign.Python(t), "cqlsh"), port: s.port, dir: t.TempDir()}
+	sh := &shell{t: t, bin: filepath.Join(foreign.Python(t), "cqlsh"), port: s.port, dir: t.TempDir()}
+	// There is no flag for it: cqlsh waits 10 s for a trace.
+	if err := os.Mkdir(filepath.Join(sh.dir, ".cassandra"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	sh.write(".cassandra/cqlshrc", fmt.Sprintf("[tracing]\nmax_trace_wait = %.0f\n", requestTimeout.Seconds()))
+	return sh
 }
 
 // versionWarning is printed by a cqlsh that was made with another release of
@@ -130,7 +136,7 @@ func TestCqlsh(t *testing.T) {
 // fails is run for a text with an error in it.
 func (s *shell) fails(text string) string {
 	s.t.Helper()
-	out, err := output(s.t, []string{"HOME=" + s.dir}, s.bin, append(s.patience(), testHost, fmt.Sprint(s.port), "-e", text)...)
+	out, err := output([]string{"HOME=" + s.dir}, s.bin, append(s.patience(), testHost, fmt.Sprint(s.port), "-e", text)...)
 	if err == nil {
 		s.t.Errorf("%s: no error", text)
 	}

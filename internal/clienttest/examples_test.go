@@ -13,7 +13,9 @@ var examples = []string{"sensors", "profiles", "chat"}
 func application(t testing.TB, s *server, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	args = append([]string{"-host", testHost, "-port", fmt.Sprint(s.port)}, args...)
-	return exec.Command(buildCommand(t, "./docs/examples/"+name, ""), args...)
+	cmd, cancel := command(buildCommand(t, "./docs/examples/"+name, ""), args...)
+	t.Cleanup(cancel)
+	return cmd
 }
 
 func mustRun(t testing.TB, cmd *exec.Cmd) {

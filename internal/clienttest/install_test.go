@@ -3,39 +3,31 @@
 package clienttest
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ilion-db/ilion/internal/foreign"
 )
 
-// scriptTimeout is what one script may take.
-const scriptTimeout = 30 * time.Minute
-
 // script runs a program to its end, logs its lines and fails the test if it
 // fails.
-func script(t *testing.T, env []string, command string, args ...string) string {
+func script(t *testing.T, env []string, program string, args ...string) string {
 	t.Helper()
-	out, err := output(t, env, command, args...)
-	t.Logf("%s %s:\n%s", filepath.Base(command), strings.Join(args, " "), indent(out))
+	out, err := output(env, program, args...)
+	t.Logf("%s %s:\n%s", filepath.Base(program), strings.Join(args, " "), indent(out))
 	if err != nil {
-		t.Errorf("%s: %v", filepath.Base(command), err)
+		t.Errorf("%s: %v", filepath.Base(program), err)
 	}
 	return out
 }
 
 // output runs a program to its end and returns what it prints.
-func output(t *testing.T, env []string, command string, args ...string) (string, error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), scriptTimeout)
+func output(env []string, program string, args ...string) (string, error) {
+	cmd, cancel := command(program, args...)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, command, args...)
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -31,7 +31,8 @@ func TestRestartOtherLanguages(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := startServer(t, serverOptions{})
 			args := append(append(c.command[1:], testHost, fmt.Sprint(s.port)), c.args...)
-			cmd := exec.CommandContext(t.Context(), c.command[0], args...)
+			cmd, cancel := command(c.command[0], args...)
+			defer cancel()
 			cmd.Env = append(os.Environ(), "NODE_PATH="+modules)
 			restartUnder(t, s, cmd)
 		})

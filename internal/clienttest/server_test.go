@@ -2,6 +2,7 @@ package clienttest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,7 +25,23 @@ const (
 	startTimeout = 5 * time.Minute
 	// stopTimeout is far above the time in which a server drains.
 	stopTimeout = 5 * time.Minute
+	// commandTimeout is far above what a client that we run takes for all its work.
+	commandTimeout = 20 * time.Minute
+	// pipeTimeout is for the output of a command that was killed, which processes
+	// of its own may hold open.
+	pipeTimeout = time.Minute
 )
+
+// command is a command that is killed after the time for one, or by cancel.
+func command(name string, args ...string) (cmd *exec.Cmd, cancel context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	cmd = exec.CommandContext(ctx, name, args...)
+	cmd.WaitDelay = pipeTimeout
+	return cmd, cancel
+}
+
+// httpClient asks servers whether they are ready.
+var httpClient = &http.Client{Timeout: time.Minute}
 
 // workDir holds the binaries; TestMain removes it.
 var workDir string
@@ -169,7 +186,7 @@ func (s *server) launch() {
 }
 
 func (s *server) ready() error {
-	res, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", s.http))
+	res, err := httpClient.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", s.http))
 	if err != nil {
 		return err
 	}
@@ -210,19 +227,11 @@ func (s *server) kill() {
 // poll calls f until it succeeds or the time is over, and returns its last
 // error.
 func poll(timeout time.Duration, f func() error) error {
-	deadline := time.NewTimer(timeout)
-	defer deadline.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		err := f()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-deadline.C:
+	for began := time.Now(); ; <-tick.C {
+		if err := f(); err == nil || time.Since(began) > timeout {
 			return err
-		case <-tick.C:
 		}
 	}
 }

@@ -112,11 +112,11 @@ func TestDeletes(t *testing.T) {
 func TestTTL(t *testing.T) {
 	forDrivers(t, func(t *testing.T, e *env) {
 		e.must("CREATE TABLE KS.t (k int PRIMARY KEY, v text, w text)")
-		e.must("INSERT INTO KS.t (k, v) VALUES (1, 'stays') USING TTL 1000 AND TIMESTAMP 1234567")
+		e.must("INSERT INTO KS.t (k, v) VALUES (1, 'stays') USING TTL 100000 AND TIMESTAMP 1234567")
 		var ttl int
 		var stamp int64
 		e.one([]any{&ttl, &stamp}, "SELECT TTL(v), WRITETIME(v) FROM KS.t WHERE k = 1")
-		if ttl < 900 || ttl > 1000 || stamp != 1234567 {
+		if ttl < 99_000 || ttl > 100_000 || stamp != 1234567 {
 			t.Errorf("TTL %d, WRITETIME %d", ttl, stamp)
 		}
 		var none *int
@@ -137,10 +137,10 @@ func TestTTL(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		e.must("CREATE TABLE KS.dt (k int PRIMARY KEY, v text) WITH default_time_to_live = 500")
+		e.must("CREATE TABLE KS.dt (k int PRIMARY KEY, v text) WITH default_time_to_live = 50000")
 		e.must("INSERT INTO KS.dt (k, v) VALUES (1, 'a')")
 		e.one([]any{&ttl}, "SELECT TTL(v) FROM KS.dt WHERE k = 1")
-		if ttl < 400 || ttl > 500 {
+		if ttl < 49_000 || ttl > 50_000 {
 			t.Errorf("default TTL %d", ttl)
 		}
 		e.must("INSERT INTO KS.dt (k, v) VALUES (2, 'a') USING TTL 0")

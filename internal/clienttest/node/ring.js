@@ -68,7 +68,7 @@ const kinds = {
 const statements = Object.entries(kinds).map(([name, [columns, key]]) => {
   const names = [...columns.matchAll(/\b([klm]) /g)].map((c) => c[1]);
   return {
-    create: `CREATE TABLE node_ring.${name} (${columns}, v int, PRIMARY KEY ((${names.join(', ')})))`,
+    create: `CREATE TABLE IF NOT EXISTS node_ring.${name} (${columns}, v int, PRIMARY KEY ((${names.join(', ')})))`,
     insert: `INSERT INTO node_ring.${name} (${names.join(', ')}, v) VALUES (${names.map(() => '?').join(', ')}, ?)`,
     select: `SELECT v FROM node_ring.${name} WHERE ${names.map((n) => `${n} = ?`).join(' AND ')}`,
     key,
@@ -78,32 +78,46 @@ const statements = Object.entries(kinds).map(([name, [columns, key]]) => {
 const lines = readline.createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 async function say(word) {
   console.log(word);
-  return ((await lines.next()).value || '').trim();
+  const line = await lines.next();
+  if (line.done) throw new Error('nobody says what is next');
+  return line.value.trim();
 }
 const pause = () => new Promise((done) => setTimeout(done, 50));
 const prepared = { prepare: true, isIdempotent: true, consistency: types.consistencies.one };
+
+// Executes again and again: nodes that come and go, or have no time, refuse or are late.
+async function execute(...args) {
+  for (const end = Date.now() + 300000; ;) {
+    try {
+      return await client.execute(...args);
+    } catch (e) {
+      if (Date.now() > end) throw e;
+      await pause();
+    }
+  }
+}
 
 async function requests(n) {
   for (let i = 0; i < n / 2; i++) {
     const s = statements[i % statements.length];
     const key = s.key(Math.floor(i / statements.length));
-    await client.execute(s.insert, [...key, i], prepared);
-    await client.execute(s.select, key, prepared);
+    await execute(s.insert, [...key, i], prepared);
+    await execute(s.select, key, prepared);
   }
 }
 
 async function main() {
   await client.connect();
-  await client.execute("CREATE KEYSPACE node_ring WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}");
-  await client.execute('CREATE TYPE node_ring.pair (a int, b text)');
-  for (const s of statements) await client.execute(s.create);
-  while (client.hosts.values().filter((h) => h.isUp()).length < 6) await pause();
-  // Statements are prepared and pools are there once all hosts have answered.
-  for (const used = new Set(); used.size < 6;) {
-    for (const s of statements) used.add((await client.execute(s.select, s.key(0), prepared)).info.queriedHost);
-    used.add((await client.execute('SELECT host_id FROM system.local')).info.queriedHost);
-  }
+  await execute("CREATE KEYSPACE IF NOT EXISTS node_ring WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}");
+  await execute('CREATE TYPE IF NOT EXISTS node_ring.pair (a int, b text)');
+  for (const s of statements) await execute(s.create);
   do {
+    while (client.hosts.values().filter((h) => h.isUp()).length < 6) await pause();
+    // Statements are prepared and pools are there once all hosts have answered.
+    for (const used = new Set(); used.size < 6;) {
+      for (const s of statements) used.add((await execute(s.select, s.key(0), prepared)).info.queriedHost);
+      used.add((await execute('SELECT host_id FROM system.local')).info.queriedHost);
+    }
     await say('ready');
     await requests(total);
   } while (await say(`done ${Math.floor(total / 2) * 2}`) === 'again');
@@ -112,7 +126,7 @@ async function main() {
   for (let back = false; !back;) {
     for (let i = 0; i < 200; i++) {
       const s = statements[i % statements.length];
-      const used = (await client.execute(s.select, s.key(i), prepared)).info.queriedHost;
+      const used = (await execute(s.select, s.key(i), prepared)).info.queriedHost;
       if (used.startsWith(`${victim}:`)) back = true;
     }
     if (!back) await pause();

@@ -16,7 +16,7 @@ from cassandra.policies import ConstantReconnectionPolicy, WhiteListRoundRobinPo
 HOST, PORT, VERSION = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 profile = ExecutionProfile(load_balancing_policy=WhiteListRoundRobinPolicy([HOST]), request_timeout=180)
 cluster = Cluster([HOST], port=PORT, protocol_version=VERSION, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
-                  connect_timeout=180, control_connection_timeout=180,
+                  connect_timeout=180, control_connection_timeout=180, idle_heartbeat_timeout=180,
                   reconnection_policy=ConstantReconnectionPolicy(0.2, max_attempts=None))
 session = cluster.connect()
 session.execute("CREATE KEYSPACE py_restart WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}")

@@ -14,6 +14,7 @@ import decimal
 import re
 import sys
 import threading
+import time
 import uuid
 
 from cassandra import ConsistencyLevel
@@ -46,10 +47,29 @@ class NextHost(RetryPolicy):
 profile = ExecutionProfile(load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy("dc1"), shuffle_replicas=True),
                            request_timeout=60, consistency_level=ConsistencyLevel.ONE, retry_policy=NextHost())
 cluster = Cluster([HOST], port=PORT, protocol_version=5, execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+                  connect_timeout=60, control_connection_timeout=60, idle_heartbeat_timeout=180,
                   reconnection_policy=ConstantReconnectionPolicy(0.2, max_attempts=None))
 session = cluster.connect()
-session.execute("CREATE KEYSPACE py_ring WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}")
-session.execute("CREATE TYPE py_ring.pair (a int, b text)")
+
+
+def persist(call):
+    """Calls again and again: nodes that come and go, or have no time, refuse or are late."""
+    end = time.monotonic() + 300
+    while True:
+        try:
+            return call()
+        except Exception:
+            if time.monotonic() > end:
+                raise
+        threading.Event().wait(0.05)
+
+
+def execute(*args):
+    return persist(lambda: session.execute(*args))
+
+
+execute("CREATE KEYSPACE IF NOT EXISTS py_ring WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2}")
+execute("CREATE TYPE IF NOT EXISTS py_ring.pair (a int, b text)")
 
 
 def mixed(i):
@@ -98,11 +118,11 @@ KINDS = {
 statements = []
 for name, (columns, key) in KINDS.items():
     names = re.findall(r"\b([klm]) ", columns)
-    session.execute("CREATE TABLE py_ring.%s (%s, v int, PRIMARY KEY ((%s)))" % (name, columns, ", ".join(names)))
+    execute("CREATE TABLE IF NOT EXISTS py_ring.%s (%s, v int, PRIMARY KEY ((%s)))" % (name, columns, ", ".join(names)))
 for name, (columns, key) in KINDS.items():
     names = re.findall(r"\b([klm]) ", columns)
-    insert = session.prepare("INSERT INTO py_ring.%s (%s, v) VALUES (%s, ?)" % (name, ", ".join(names), ", ".join("?" * len(names))))
-    select = session.prepare("SELECT v FROM py_ring.%s WHERE %s" % (name, " AND ".join(n + " = ?" for n in names)))
+    insert = persist(lambda: session.prepare("INSERT INTO py_ring.%s (%s, v) VALUES (%s, ?)" % (name, ", ".join(names), ", ".join("?" * len(names)))))
+    select = persist(lambda: session.prepare("SELECT v FROM py_ring.%s WHERE %s" % (name, " AND ".join(n + " = ?" for n in names))))
     insert.is_idempotent = select.is_idempotent = True
     statements.append((insert, select, key))
 
@@ -114,23 +134,26 @@ def await_hosts(n):
 
 def say(word):
     print(word, flush=True)
-    return sys.stdin.readline().strip()
+    line = sys.stdin.readline()
+    if not line:
+        sys.exit("nobody says what is next")
+    return line.strip()
 
 
 def requests(n):
     for i in range(n // 2):
         insert, select, key = statements[i % len(statements)]
         values = key(i // len(statements))
-        session.execute(insert, values + (i,))
-        session.execute(select, values)
+        execute(insert, values + (i,))
+        execute(select, values)
 
 
-await_hosts(6)
-# Pools of all hosts are there once each has answered.
-while len({session.execute("SELECT host_id FROM system.local").one()[0] for _ in range(60)}) < 6:
-    threading.Event().wait(0.05)
 again = "again"
 while again == "again":
+    await_hosts(6)
+    # Pools of all hosts are there once each has answered.
+    while len({execute("SELECT host_id FROM system.local").one()[0] for _ in range(60)}) < 6:
+        threading.Event().wait(0.05)
     say("ready")
     requests(REQUESTS)
     again = say("done %d" % (REQUESTS // 2 * 2))
@@ -140,9 +163,7 @@ while True:
     used = set()
     for i in range(200):
         insert, select, key = statements[i % len(statements)]
-        f = session.execute_async(select, key(i))
-        f.result()
-        used.add(str(f.coordinator_host.endpoint.address))
+        used.add(str(execute(select, key(i)).response_future.coordinator_host.endpoint.address))
     if victim in used:
         break
     threading.Event().wait(0.05)
