@@ -23,29 +23,31 @@ import (
 // TestLastAnswerAtTheDeadline: a write whose last replica answers in the moment
 // in which its deadline passes is over once, and its record free once.
 func TestLastAnswerAtTheDeadline(t *testing.T) {
-	f := fourNodes(t, simple("1"))
-	var last rpc.Receiver
-	f.peers[f.replicas(f.key)[0]].do = func(_ *rpc.Message, r rpc.Receiver) error {
-		last = r
-		return nil
-	}
-	o := newOutcome()
-	for range 5000 {
-		if err := f.start(ring.One, o, f.row(f.key, 1)); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		f := fourNodes(t, simple("1"))
+		var last rpc.Receiver
+		f.peers[f.replicas(f.key)[0]].do = func(_ *rpc.Message, r rpc.Receiver) error {
+			last = r
+			return nil
 		}
-		w := last.(*slot).w
-		var both sync.WaitGroup
-		both.Go(func() { last.Receive(&rpc.Answer{Err: rpc.ErrDeadline}) })
-		both.Go(func() { w.expire(math.MaxInt64) })
-		both.Wait()
-		if got := answerOf(<-o.ch); got != (answer{native.CodeWriteTimeout, 0, 1}) {
-			t.Fatalf("%+v", got)
+		o := newOutcome()
+		for range 5000 {
+			if err := f.start(ring.One, o, f.row(f.key, 1)); err != nil {
+				t.Fatal(err)
+			}
+			w := last.(*slot).w
+			var both sync.WaitGroup
+			both.Go(func() { last.Receive(&rpc.Answer{Err: rpc.ErrDeadline}) })
+			both.Go(func() { w.expire(math.MaxInt64) })
+			both.Wait()
+			if got := answerOf(<-o.ch); got != (answer{native.CodeWriteTimeout, 0, 1}) {
+				t.Fatalf("%+v", got)
+			}
 		}
-	}
-	if len(f.pool.free) != 1 || len(f.pool.all) != 1 || len(o.ch) > 0 || f.InFlight() != 0 {
-		t.Errorf("%d of %d records are free, %d bytes in flight", len(f.pool.free), len(f.pool.all), f.InFlight())
-	}
+		if len(f.pool.free) != 1 || len(f.pool.all) != 1 || len(o.ch) > 0 || f.InFlight() != 0 {
+			t.Errorf("%d of %d records are free, %d bytes in flight", len(f.pool.free), len(f.pool.all), f.InFlight())
+		}
+	})
 }
 
 // Whatever a replica answers but that it has the write, the others are enough

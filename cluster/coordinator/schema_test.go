@@ -58,30 +58,32 @@ func TestProposeTellsWhoIsBehind(t *testing.T) {
 }
 
 func TestWhatARingRefusesByName(t *testing.T) {
-	f := newFixture(t, simple("2"), memberAt(0, "dc1", "r1"), memberAt(1, "dc1", "r1"))
-	counters := clustertest.Table("counters", 2)
-	counters.Regular = []*schema.Column{{ID: 1, Name: "n", Kind: schema.Regular, Position: -1, Type: schema.TypeCounter}}
-	counters.Init()
-	for name, c := range map[string]struct {
-		change schema.Change
-		want   string
-	}{
-		"counters": {schema.Change{Kind: schema.CreateTable, Table: counters}, "Counters are not supported"},
-		"replication": {schema.Change{Kind: schema.AlterKeyspace, Keyspace: &schema.Keyspace{Name: clustertest.Keyspace, Replication: simple("1")}},
-			"cannot be changed while it has tables"},
-	} {
-		_, err := f.Propose(context.Background(), c.change, nil)
-		if !errors.Is(err, &native.Error{Code: native.CodeInvalid}) || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v", name, err)
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, simple("2"), memberAt(0, "dc1", "r1"), memberAt(1, "dc1", "r1"))
+		counters := clustertest.Table("counters", 2)
+		counters.Regular = []*schema.Column{{ID: 1, Name: "n", Kind: schema.Regular, Position: -1, Type: schema.TypeCounter}}
+		counters.Init()
+		for name, c := range map[string]struct {
+			change schema.Change
+			want   string
+		}{
+			"counters": {schema.Change{Kind: schema.CreateTable, Table: counters}, "Counters are not supported"},
+			"replication": {schema.Change{Kind: schema.AlterKeyspace, Keyspace: &schema.Keyspace{Name: clustertest.Keyspace, Replication: simple("1")}},
+				"cannot be changed while it has tables"},
+		} {
+			_, err := f.Propose(context.Background(), c.change, nil)
+			if !errors.Is(err, &native.Error{Code: native.CodeInvalid}) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
-	}
-	for _, p := range f.peers {
-		p.do = func(m *rpc.Message, r rpc.Receiver) error { r.Receive(&rpc.Answer{Epoch: m.Epoch}); return nil }
-	}
-	same := schema.Change{Kind: schema.AlterKeyspace, Keyspace: &schema.Keyspace{Name: clustertest.Keyspace, Replication: simple("2"), DurableWrites: false}}
-	if _, err := f.Propose(context.Background(), same, nil); err != nil {
-		t.Errorf("the same replication: %v", err)
-	}
+		for _, p := range f.peers {
+			p.do = func(m *rpc.Message, r rpc.Receiver) error { r.Receive(&rpc.Answer{Epoch: m.Epoch}); return nil }
+		}
+		same := schema.Change{Kind: schema.AlterKeyspace, Keyspace: &schema.Keyspace{Name: clustertest.Keyspace, Replication: simple("2"), DurableWrites: false}}
+		if _, err := f.Propose(context.Background(), same, nil); err != nil {
+			t.Errorf("the same replication: %v", err)
+		}
+	})
 }
 
 func TestTruncateIsLaterThanTheOneBefore(t *testing.T) {

@@ -169,12 +169,14 @@ func (f *fixture) hint(r mutation.Record) *asking {
 }
 
 func TestNotAnOwnerRefuses(t *testing.T) {
-	f := fourNodes(t, simple("1"))
-	a := f.asks(f.row(f.key, 1))
-	f.serve(a)
-	if got := a.code(t); got != wire.CodeNotOwner {
-		t.Error(got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		f := fourNodes(t, simple("1"))
+		a := f.asks(f.row(f.key, 1))
+		f.serve(a)
+		if got := a.code(t); got != wire.CodeNotOwner {
+			t.Error(got)
+		}
+	})
 }
 
 func TestReplicaThatIsBehindCatchesUpFirst(t *testing.T) {
@@ -247,71 +249,75 @@ func TestKeeperThatIsBehindCatchesUpFirst(t *testing.T) {
 }
 
 func TestNewerStampIsTold(t *testing.T) {
-	f := holder(t)
-	now := f.Now()
-	serve := func(ts int64, change func(*asking)) *asking {
-		a := f.asks(f.stampedRow(f.key, ts))
-		if change != nil {
-			change(a)
+	synctest.Test(t, func(t *testing.T) {
+		f := holder(t)
+		now := f.Now()
+		serve := func(ts int64, change func(*asking)) *asking {
+			a := f.asks(f.stampedRow(f.key, ts))
+			if change != nil {
+				change(a)
+			}
+			f.serve(a)
+			return a
 		}
-		f.serve(a)
-		return a
-	}
-	if got := serve(now+1000, nil).code(t); got != 0 {
-		t.Fatal(got)
-	}
-	if f.Now() <= now+1000 {
-		t.Error("the clock has not followed")
-	}
-	a := serve(now+500, nil)
-	if got := a.code(t); got != wire.CodeNewer || a.failed.Timestamp != now+1000 {
-		t.Errorf("%v %+v", got, a.failed)
-	}
-	if f.store.Applied() != 2 {
-		t.Error("the older write is not applied")
-	}
-	atomic := wire.Apply{Records: []mutation.Record{f.stampedRow(f.key, now+500)}, Atomic: true}
-	if got := serve(0, func(a *asking) { a.body = atomic.Append(nil) }).code(t); got != 0 {
-		t.Errorf("of a batch: %v", got)
-	}
-	hint := f.hint(f.stampedRow(f.key, now+500))
-	f.serve(hint)
-	var rate wire.HintReply
-	if err := rate.Decode(hint.reply); err != nil || hint.code(t) != 0 || rate.Rate == 0 {
-		t.Errorf("of a hint: %v %+v", err, rate)
-	}
-	if got := serve(now+hlc.MaxLead.Microseconds()*2, nil).code(t); got != 0 {
-		t.Errorf("too far ahead: %v", got)
-	}
-	if got := serve(now+2000, nil).code(t); got != 0 {
-		t.Errorf("a stamp that was not followed is met: %v", got)
-	}
+		if got := serve(now+1000, nil).code(t); got != 0 {
+			t.Fatal(got)
+		}
+		if f.Now() <= now+1000 {
+			t.Error("the clock has not followed")
+		}
+		a := serve(now+500, nil)
+		if got := a.code(t); got != wire.CodeNewer || a.failed.Timestamp != now+1000 {
+			t.Errorf("%v %+v", got, a.failed)
+		}
+		if f.store.Applied() != 2 {
+			t.Error("the older write is not applied")
+		}
+		atomic := wire.Apply{Records: []mutation.Record{f.stampedRow(f.key, now+500)}, Atomic: true}
+		if got := serve(0, func(a *asking) { a.body = atomic.Append(nil) }).code(t); got != 0 {
+			t.Errorf("of a batch: %v", got)
+		}
+		hint := f.hint(f.stampedRow(f.key, now+500))
+		f.serve(hint)
+		var rate wire.HintReply
+		if err := rate.Decode(hint.reply); err != nil || hint.code(t) != 0 || rate.Rate == 0 {
+			t.Errorf("of a hint: %v %+v", err, rate)
+		}
+		if got := serve(now+hlc.MaxLead.Microseconds()*2, nil).code(t); got != 0 {
+			t.Errorf("too far ahead: %v", got)
+		}
+		if got := serve(now+2000, nil).code(t); got != 0 {
+			t.Errorf("a stamp that was not followed is met: %v", got)
+		}
+	})
 }
 
 func TestTruncateDropsWhatIsOlder(t *testing.T) {
-	f := holder(t)
-	old, oldHint := f.asks(f.row(f.key, 1)), f.row(f.key, 1)
-	oldHint.SetEpoch(f.Schema().Epoch)
-	f.write(1, f.row(f.key, 1))
-	if _, err := f.all.change(truncation()); err != nil {
-		t.Fatal(err)
-	}
-	before := f.store.Applied()
-	f.serve(old)
-	if got := old.code(t); got != wire.CodeStale {
-		t.Errorf("a write that was planned before: %v", got)
-	}
-	h := f.hint(oldHint)
-	f.serve(h)
-	if got := h.code(t); got != 0 || f.store.Applied() != before {
-		t.Errorf("a hint from before: %v, %d records", got, f.store.Applied()-before)
-	}
-	oldHint.SetEpoch(f.Schema().Epoch)
-	h = f.hint(oldHint)
-	f.serve(h)
-	if got := h.code(t); got != 0 || f.store.Applied() != before+1 {
-		t.Errorf("a hint from after: %v, %d records", got, f.store.Applied()-before)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		f := holder(t)
+		old, oldHint := f.asks(f.row(f.key, 1)), f.row(f.key, 1)
+		oldHint.SetEpoch(f.Schema().Epoch)
+		f.write(1, f.row(f.key, 1))
+		if _, err := f.all.change(truncation()); err != nil {
+			t.Fatal(err)
+		}
+		before := f.store.Applied()
+		f.serve(old)
+		if got := old.code(t); got != wire.CodeStale {
+			t.Errorf("a write that was planned before: %v", got)
+		}
+		h := f.hint(oldHint)
+		f.serve(h)
+		if got := h.code(t); got != 0 || f.store.Applied() != before {
+			t.Errorf("a hint from before: %v, %d records", got, f.store.Applied()-before)
+		}
+		oldHint.SetEpoch(f.Schema().Epoch)
+		h = f.hint(oldHint)
+		f.serve(h)
+		if got := h.code(t); got != 0 || f.store.Applied() != before+1 {
+			t.Errorf("a hint from after: %v, %d records", got, f.store.Applied()-before)
+		}
+	})
 }
 
 func TestServingIsBounded(t *testing.T) {
