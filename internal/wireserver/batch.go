@@ -214,7 +214,8 @@ func (b *batch) flushGroup() {
 	}
 	b.s.workers.helpers.Add(1)
 	if !b.s.workers.submit(e) {
-		e.run()
+		b.s.workers.helpers.Add(-1)
+		e.each(false) // the reader never waits
 	}
 }
 

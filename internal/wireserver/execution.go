@@ -115,15 +115,21 @@ func (e *execution) run() {
 		return
 	}
 	defer s.workers.helpers.Add(-1)
+	e.each(true)
+}
+
+// each executes a group. What has to wait goes to a worker, but for the last one
+// where the caller may wait as well.
+func (e *execution) each(mayWait bool) {
 	for e.group = 0; e != nil; {
 		next := e.next
 		e.next = nil
-		if e.try() {
-			if next == nil {
-				e.wait() // as well here
-			} else {
-				e.toWorker()
-			}
+		switch {
+		case !e.try():
+		case next == nil && mayWait:
+			e.wait()
+		default:
+			e.toWorker()
 		}
 		e = next
 	}
