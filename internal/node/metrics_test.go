@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/ilion-db/ilion/internal/godriver"
 	"github.com/ilion-db/ilion/internal/vfs"
 )
 
@@ -14,7 +15,7 @@ func TestMetrics(t *testing.T) {
 	r := start(t, options(vfs.NewMem(), "/data"))
 	fill(t, r, 20)
 	s := r.connect()
-	defer s.Close()
+	defer godriver.Close(s)
 	if err := s.Query("SELECT * FROM ks.nothing").Exec(); err == nil {
 		t.Fatal("a table that is not there was read")
 	}

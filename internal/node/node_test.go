@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"path/filepath"
@@ -37,7 +38,9 @@ func options(fs vfs.FS, dir string) node.Options {
 // start starts a node that ends with the test, if not before.
 func start(t *testing.T, o node.Options) *running {
 	t.Helper()
-	n, err := node.New(t.Context(), o)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	n, err := node.New(ctx, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,8 +172,18 @@ func TestCloseEndsGoroutines(t *testing.T) {
 		r := start(t, options(fs, "/data"))
 		s := r.connect()
 		must(t, s, "SELECT key FROM system.local")
-		r.stop()
 		godriver.Close(s)
+		// A driver that has lost its node may leave goroutines of its own.
+		nc, err := net.Dial("tcp", r.CQLAddr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := nc.SetDeadline(time.Now().Add(timeout)); err != nil {
+			t.Fatal(err)
+		}
+		register(t, nc)
+		r.stop()
+		nc.Close()
 	}
 	http.DefaultClient.CloseIdleConnections()
 	noneLeft(t, before)

@@ -33,6 +33,14 @@ func (r *testRing) listen(i int) *listener {
 		r.t.Fatal(err)
 	}
 	l := &listener{nc: nc}
+	register(r.t, nc)
+	go l.read()
+	return l
+}
+
+// register makes a connection one of a client that hears all events.
+func register(t *testing.T, nc net.Conn) {
+	t.Helper()
 	options := native.AppendString(native.AppendString([]byte{0, 1}, native.OptionCQLVersion), "3.0.0")
 	kinds := []byte{0, 3}
 	for _, kind := range []string{"TOPOLOGY_CHANGE", "STATUS_CHANGE", "SCHEMA_CHANGE"} {
@@ -47,14 +55,12 @@ func (r *testRing) listen(i int) *listener {
 		native.EndFrame(out, 0)
 		out[0] &^= 0x80 // a request
 		if _, err := nc.Write(out); err != nil {
-			r.t.Fatal(err)
+			t.Fatal(err)
 		}
 		if op, _, err := readMessage(nc); err != nil || op != native.OpReady {
-			r.t.Fatalf("%v, %v", op, err)
+			t.Fatalf("%v, %v", op, err)
 		}
 	}
-	go l.read()
-	return l
 }
 
 func readMessage(r io.Reader) (native.Opcode, []byte, error) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ilion-db/ilion/internal/admin"
+	"github.com/ilion-db/ilion/internal/godriver"
 	"github.com/ilion-db/ilion/internal/vfs"
 )
 
@@ -15,7 +16,7 @@ import (
 func TestSnapshots(t *testing.T) {
 	n := start(t, options(vfs.NewMem(), "/d"))
 	s := n.connect()
-	defer s.Close()
+	defer godriver.Close(s)
 	for _, q := range []string{
 		`CREATE KEYSPACE a WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`,
 		`CREATE KEYSPACE b WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}`,
