@@ -47,7 +47,7 @@
 // number of times, then Down, and so on; a restart is Down and Up. What happens
 // while it is busy is told as one step from what it last heard to what is, so a
 // slow listener holds nothing back and what waits for it is at most one record a
-// member.
+// member. Who is first told by Found is up for Notify, too.
 //
 // # Bounds
 //

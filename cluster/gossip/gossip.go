@@ -173,6 +173,11 @@ func (g *Gossip) Members() []Member {
 	return append([]Member{self}, g.members.list()...)
 }
 
+// Found are the others that are up, by host id, for who cannot wait for Notify.
+// Of those that it had not heard of Notify hears what comes next, not that they
+// are up; it may be hearing that of others.
+func (g *Gossip) Found() []Member { return g.members.found() }
+
 // Close ends gossip without telling others. When it returns, Notify will not be
 // called and Network not be used again. A ping that is under way waits a few
 // seconds more for its answer, and does nothing then.

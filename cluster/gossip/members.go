@@ -159,9 +159,28 @@ func (ms *members) list() []Member {
 		out = append(out, r.now)
 	}
 	ms.mu.Unlock()
-	slices.SortFunc(out, func(a, b Member) int { return bytes.Compare(a.Host[:], b.Host[:]) })
+	slices.SortFunc(out, byHost)
 	return out
 }
+
+// found copies the members that are up, by host id, and counts those that the
+// listener has never heard of as told: it hears when they go.
+func (ms *members) found() (up []Member) {
+	ms.mu.Lock()
+	for _, r := range ms.hosts {
+		if r.now.Up && r.told == (Member{}) {
+			r.told = r.now
+		}
+		if r.now.Up && r.told.Up && r.told.Boot == r.now.Boot {
+			up = append(up, r.now)
+		}
+	}
+	ms.mu.Unlock()
+	slices.SortFunc(up, byHost)
+	return up
+}
+
+func byHost(a, b Member) int { return bytes.Compare(a.Host[:], b.Host[:]) }
 
 // count is how many processes are alive, this one too.
 func (ms *members) count() int {

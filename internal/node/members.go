@@ -159,11 +159,11 @@ func (n *network) gossiped(e gossip.Event) {
 }
 
 // found takes in who the failure detector has found, unless it has said more of
-// that member already.
+// that process already.
 func (n *network) found(m gossip.Member) {
 	<-n.events.turn
 	defer func() { n.events.turn <- struct{}{} }()
-	if n.signs(m.Host).boot == 0 {
+	if n.signs(m.Host).boot < m.Boot {
 		n.hear(gossip.Event{Kind: gossip.Up, Member: m})
 	}
 }

@@ -173,9 +173,7 @@ func (n *network) meet(ctx context.Context, g *gossip.Gossip) {
 	case <-n.opts.Clock.After(meetTime):
 	}
 	// Who is alive is known before the first request comes.
-	for _, m := range g.Members()[1:] {
-		if m.Up {
-			n.found(m)
-		}
+	for _, m := range g.Found() {
+		n.found(m)
 	}
 }
