@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"sync"
+	"time"
 
 	"github.com/ilion-db/ilion/internal/node"
 	"github.com/ilion-db/ilion/internal/transport"
@@ -14,14 +15,19 @@ import (
 )
 
 // startNode starts a node in memory and returns what a session needs to reach
-// it; of a real one that is Hosts alone.
+// it; of a real one that is Hosts alone. However slow the machine is, no
+// statement gets too old.
 func startNode() (cfg client.Config, stop func()) {
 	net := &transport.Mem{}
-	n, err := node.New(context.Background(), options(0, vfs.NewMem(), net, 1))
+	o := options(0, vfs.NewMem(), net, 1)
+	c := &o.Config
+	c.RequestTimeout, c.ReadTimeout, c.RangeTimeout, c.WriteTimeout = time.Hour, time.Hour, time.Hour, time.Hour
+	n, err := node.New(context.Background(), o)
 	if err != nil {
 		log.Fatal(err)
 	}
-	return client.Config{Hosts: []string{"127.0.0.1:7000"}, Transport: net}, func() { n.Close(context.Background()) }
+	cfg = client.Config{Hosts: []string{"127.0.0.1:7000"}, Transport: net, Timeout: time.Hour, ConnectTimeout: time.Hour}
+	return cfg, func() { n.Close(context.Background()) }
 }
 
 func Example() {

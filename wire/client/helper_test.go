@@ -80,6 +80,7 @@ func (c *cluster) start(i int) {
 		c.t.Fatalf("node %d: %v", i+1, err)
 	}
 	c.nodes[i] = n
+	synctest.Wait() // until all others have taken in that it is there
 }
 
 func (c *cluster) stop(i int) {

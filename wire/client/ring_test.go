@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/ilion-db/ilion/internal/query"
 	"github.com/ilion-db/ilion/ring"
@@ -103,6 +104,7 @@ func TestTokenAware(t *testing.T) {
 		// session finds its way there at once.
 		c.kill(1)
 		c.kill(2)
+		synctest.Wait() // until all have noticed
 		mine := 0
 		for i := range int64(100) {
 			rows, err := s.Execute(t.Context(), read.Query().Int(i).Text(fmt.Sprint(i)))

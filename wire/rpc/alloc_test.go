@@ -4,6 +4,7 @@ package rpc_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/transport"
@@ -22,7 +23,7 @@ func TestAllocations(t *testing.T) {
 	o := blocking{make(chan error, 1)}
 	m := rpc.Message{Op: wire.OpApply, Lane: rpc.Small, Epoch: 8, Body: make([]byte, 200), Parts: [][]byte{make([]byte, 50)}}
 	exchange := func() {
-		m.Deadline = int64(clock.Real.Mono()) + 60e9
+		m.Deadline = int64(clock.Real.Mono() + 10*time.Minute)
 		if err := p.Send(&m, o); err != nil {
 			t.Error(err)
 		} else if err := <-o.err; err != nil {

@@ -1,11 +1,14 @@
 package rpc_test
 
 import (
+	"context"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/ilion-db/ilion/internal/transport"
 	"github.com/ilion-db/ilion/wire"
+	"github.com/ilion-db/ilion/wire/rpc"
 )
 
 // FuzzConnection sends bytes to a node, in front of the hello and behind it.
@@ -36,7 +39,10 @@ func FuzzConnection(f *testing.F) {
 		_, _ = c.Write(sent)
 		c.Close()
 		<-drained
-		if _, err := call(t, p, wire.OpApply, "x"); err != nil {
+		// Without a deadline a call has a minute.
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		if _, err := p.Call(ctx, &rpc.Message{Op: wire.OpApply, Lane: rpc.Small, Body: []byte("x")}); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -342,7 +342,9 @@ func TestMany(t *testing.T) {
 				sum[i] += r[i]
 			}
 		}
-		if sum[0]+sum[1]+sum[2] != 4000 || sum[2] < 1000 || sum[0] == 0 {
+		// Some 350 are answered before the peer goes for the first time; how many
+		// are later depends on the pauses before it is found again.
+		if sum[0]+sum[1]+sum[2] != 4000 || sum[2] < 300 || sum[0] == 0 {
 			t.Error(sum)
 		}
 	})
