@@ -15,6 +15,7 @@ import (
 func smallLog(t testing.TB, fs vfs.FS) (o Options, recs [][]byte, name string) {
 	t.Helper()
 	o = testOptions(fs)
+	o.Clock = stillClock{o.Clock}
 	l, _, _ := mustOpen(t, o)
 	for i := range 5 {
 		group := [][]byte{crashRecord(i, 0, 2, 40), crashRecord(i, 1, 2, 40+i*900)}

@@ -44,6 +44,7 @@ func hexdump(b []byte) string {
 func TestGoldenSegment(t *testing.T) {
 	fs := vfs.NewMem()
 	o := testOptions(fs)
+	o.Clock = stillClock{o.Clock}
 	l, _, _ := mustOpen(t, o)
 	mustAppend(t, l, "a record")
 	mustAppend(t, l, "first of a group", "second of a group", "")

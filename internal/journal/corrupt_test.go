@@ -18,7 +18,7 @@ const smallEntries = 8
 // is vouched for.
 func smallJournal(t testing.TB, fs vfs.FS) (name string, whole []byte) {
 	t.Helper()
-	o := testOptions(fs)
+	o := stillOptions(fs)
 	o.SegmentBytes = 6 << 10
 	j, _ := mustOpen(t, o)
 	for n := range smallEntries {
@@ -138,7 +138,7 @@ func TestCutZeroSwap(t *testing.T) {
 // TestLostSegment removes a segment that a later one vouches for.
 func TestLostSegment(t *testing.T) {
 	fs := vfs.NewMem()
-	o := testOptions(fs)
+	o := stillOptions(fs)
 	o.SegmentBytes = 2 << 10
 	j, _ := mustOpen(t, o)
 	for n := range 6 {
@@ -157,7 +157,7 @@ func TestLostSegment(t *testing.T) {
 // TestCursorPassesDamage damages files under a journal that is open.
 func TestCursorPassesDamage(t *testing.T) {
 	fs := vfs.NewMem()
-	j, _ := mustOpen(t, testOptions(fs))
+	j, _ := mustOpen(t, stillOptions(fs))
 	var at []Position
 	for n := range 10 {
 		at = append(at, mustAppend(t, j, streamA, n, 3000))

@@ -14,7 +14,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 // for ever.
 func TestGoldenSegment(t *testing.T) {
 	fs := vfs.NewMem()
-	j, _ := mustOpen(t, testOptions(fs))
+	j, _ := mustOpen(t, stillOptions(fs))
 	mustAppend(t, j, streamB, 1, 9)
 	mustAppend(t, j, streamB, 2, 30)
 	mustClose(t, j)

@@ -26,6 +26,19 @@ func testOptions(fs vfs.FS) Options {
 	return Options{FS: fs, Dir: "/j", Magic: testMagic, Clock: clock.Real, MaxBytes: 1 << 30, SegmentBytes: 16 << 10}
 }
 
+// stillClock stands still: nothing is ever idle long enough to be covered, so
+// that a journal has the frames that were asked for on a slow machine, too.
+type stillClock struct{ clock.Clock }
+
+func (stillClock) Mono() time.Duration { return 0 }
+
+// stillOptions are testOptions with a clock that stands still.
+func stillOptions(fs vfs.FS) Options {
+	o := testOptions(fs)
+	o.Clock = stillClock{o.Clock}
+	return o
+}
+
 // entryOf is an entry that tells by itself which it is and whether it is whole.
 func entryOf(stream [16]byte, n, size int) []byte {
 	b := make([]byte, max(size, 9))
