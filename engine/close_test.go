@@ -73,6 +73,9 @@ func TestCloseDuringWork(t *testing.T) {
 						if !errors.Is(err, ErrClosed) {
 							t.Error(err)
 						}
+						if i <= 20 {
+							started <- struct{}{} // nobody waits for more
+						}
 						return
 					}
 					if i == 20 {

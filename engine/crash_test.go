@@ -42,6 +42,21 @@ func (m *crashModel) set(f func()) {
 	f()
 }
 
+// stepAck notes that a step is acknowledged where that is told, so that the
+// next image knows of it, whoever gets to run first.
+type stepAck struct {
+	m    *crashModel
+	c    int64
+	told await
+}
+
+func (a *stepAck) Complete(err error) {
+	if err == nil {
+		a.m.set(func() { a.m.acked = a.c })
+	}
+	a.told <- err
+}
+
 // judge opens what a crash left and compares.
 func (m *crashModel) judge(t testing.TB, fs *vfs.Mem, lanes int) error {
 	o := crashOptions(t, fs, 0)
@@ -122,10 +137,13 @@ func (m *crashModel) script(t testing.TB, o Options, seed uint64, steps int64) e
 		if c%2 != 0 {
 			second = insert(1, "d", c, c, value)
 		}
-		if err := s.e.ApplySync(context.Background(), insert(0, "p", c, c, value), second); err != nil {
+		ack := &stepAck{m: m, c: c, told: make(await, 1)}
+		if err := s.e.Apply(context.Background(), []mutation.Record{insert(0, "p", c, c, value), second}, true, ack); err != nil {
 			return err
 		}
-		m.set(func() { m.acked = c })
+		if err := <-ack.told; err != nil {
+			return err
+		}
 		if err := s.step(c); err != nil {
 			return err
 		}
