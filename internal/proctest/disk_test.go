@@ -5,7 +5,6 @@ package proctest
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -59,14 +58,21 @@ func newDisk(t testing.TB, bytes int64) *disk {
 
 func (d *disk) command(name string, args ...string) {
 	d.t.Helper()
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		d.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	if _, err := output(name, args...); err != nil {
+		d.t.Fatal(err)
 	}
 }
 
 func (d *disk) mount() {
 	d.t.Helper()
-	d.command("mount", "-o", "loop", d.image, d.dir)
+	// The loop device of the last mount may be on its way out, or somebody else
+	// may have taken the one that was found free.
+	if err := poll(func() error {
+		_, err := output("mount", "-o", "loop", d.image, d.dir)
+		return err
+	}); err != nil {
+		d.t.Fatal(err)
+	}
 	d.mounted = true
 }
 

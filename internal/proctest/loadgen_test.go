@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math"
-	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,7 +21,8 @@ import (
 func (s *server) bench(args ...string) (stdout, stderr string, failed bool) {
 	s.t.Helper()
 	args = append([]string{"bench", "--hosts", "127.0.0.1:" + strconv.Itoa(s.port)}, args...)
-	cmd := exec.Command(buildServer(s.t, s.o.tags), args...)
+	cmd, cancel := command(buildServer(s.t, s.o.tags), args...)
+	defer cancel()
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()

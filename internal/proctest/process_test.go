@@ -4,6 +4,7 @@ package proctest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -22,8 +23,16 @@ import (
 	"github.com/ilion-db/ilion/internal/foreign"
 )
 
-// timeout is far above what one step takes; CI machines stall.
-const timeout = 5 * time.Minute
+const (
+	// timeout is far above what one step takes; CI machines stall.
+	timeout = 5 * time.Minute
+	// commandTimeout is far above what a command that we run takes, which may be
+	// a client's whole work.
+	commandTimeout = 15 * time.Minute
+	// pipeTimeout is for the output of a command that was killed, which processes
+	// of its own may hold open.
+	pipeTimeout = time.Minute
+)
 
 // workDir holds the binaries; TestMain removes it.
 var workDir string
@@ -48,13 +57,32 @@ func raiseFileLimit() {
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
 		return
 	}
-	const enough = idleClients + 1_000
+	const enough = max(idleClients, mostClients) + 1_000
 	if l.Cur = l.Max; l.Max < enough {
 		l.Cur, l.Max = enough, enough // root may
 	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
 		fmt.Fprintln(os.Stderr, "the limit of open files stays:", err)
 	}
+}
+
+// command is a command that is killed after the time for one, or by cancel.
+func command(name string, args ...string) (cmd *exec.Cmd, cancel context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	cmd = exec.CommandContext(ctx, name, args...)
+	cmd.WaitDelay = pipeTimeout
+	return cmd, cancel
+}
+
+// output runs a command to its end and returns what it prints, in the error too.
+func output(name string, args ...string) (string, error) {
+	cmd, cancel := command(name, args...)
+	defer cancel()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w: %s", filepath.Base(name), strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
 }
 
 var built struct {
@@ -188,19 +216,11 @@ func (s *server) await(f func() error) {
 // poll calls f until it succeeds or the time is over, and returns its last
 // error.
 func poll(f func() error) error {
-	deadline := time.NewTimer(timeout)
-	defer deadline.Stop()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for {
-		err := f()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-deadline.C:
+	for began := time.Now(); ; <-tick.C {
+		if err := f(); err == nil || time.Since(began) > timeout {
 			return err
-		case <-tick.C:
 		}
 	}
 }
@@ -218,17 +238,24 @@ func (s *server) stop(sig os.Signal) {
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		s.t.Fatal(err)
 	}
+	if err := s.end(); err != nil {
+		s.t.Errorf("%v: the server left with %v", sig, err)
+	}
+}
+
+// end waits for the end of the process and returns how it ended.
+func (s *server) end() error {
+	s.t.Helper()
 	limit := time.NewTimer(timeout)
 	defer limit.Stop()
 	select {
 	case err := <-s.done:
-		if err != nil {
-			s.t.Errorf("%v: the server left with %v", sig, err)
-		}
+		s.cmd = nil
+		return err
 	case <-limit.C:
-		s.t.Fatalf("%v: the server does not end", sig)
+		s.t.Fatalf("the server does not end\n%s", s.log.String())
+		return nil
 	}
-	s.cmd = nil
 }
 
 // connect is a driver's session; retry it while the server starts.

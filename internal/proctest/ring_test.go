@@ -137,12 +137,7 @@ func (s *server) membersUp() (map[string]bool, error) {
 // admin runs a command of the binary against the node.
 func (s *server) admin(args ...string) (string, error) {
 	args = append(args, "--host", net.JoinHostPort(s.host, strconv.Itoa(s.http)))
-	cmd := exec.Command(buildServer(s.t, s.o.tags), args...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("ilion %s: %w: %s", strings.Join(args, " "), err, out)
-	}
-	return string(out), nil
+	return output(buildServer(s.t, s.o.tags), args...)
 }
 
 // session is a driver's session over the named nodes, all without any named,
@@ -189,11 +184,47 @@ func (r *processes) schema(replication string) {
 	r.t.Helper()
 	db := r.session(gocql.Quorum)
 	defer godriver.Close(db)
-	must(r.t, db, "CREATE KEYSPACE ks WITH replication = "+replication)
-	must(r.t, db, "CREATE TABLE ks.t (k bigint PRIMARY KEY, v text)")
-	if err := db.AwaitSchemaAgreement(r.t.Context()); err != nil {
+	persist(r.t, db, "CREATE KEYSPACE IF NOT EXISTS ks WITH replication = "+replication)
+	persist(r.t, db, "CREATE TABLE IF NOT EXISTS ks.t (k bigint PRIMARY KEY, v text)")
+	if err := poll(func() error { return db.AwaitSchemaAgreement(r.t.Context()) }); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// persist executes a statement that may be executed twice, again and again:
+// while nodes come and go, or have no time, it may be refused or come too late.
+func persist(t testing.TB, db *gocql.Session, text string, args ...any) {
+	t.Helper()
+	if err := poll(func() error { return db.Query(text, args...).Exec() }); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+}
+
+// awaitUsed waits until a driver has answers from so many hosts.
+func awaitUsed(t testing.TB, hosts int, query func(i int) *gocql.Query) {
+	t.Helper()
+	if err := poll(func() error {
+		if n := len(used(query)); n != hosts {
+			return fmt.Errorf("gocql uses %d hosts, not %d", n, hosts)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// used are the hosts that answer a driver's queries, of as many partitions as it
+// takes to meet all. One that has no time to answer is none of them.
+func used(query func(i int) *gocql.Query) map[string]bool {
+	hosts := map[string]bool{}
+	for i := range 200 {
+		it := query(i).Iter()
+		h := it.Host()
+		if err := it.Close(); err == nil && h != nil {
+			hosts[h.ConnectAddress().String()] = true
+		}
+	}
+	return hosts
 }
 
 // simple is the replication of one data centre.
@@ -232,10 +263,11 @@ func newFilter(t testing.TB) *filter {
 	}
 	if _, err := exec.LookPath("nft"); err != nil {
 		for _, args := range [][]string{{"update", "-qq"}, {"install", "-y", "-qq", "--no-install-recommends", "nftables"}} {
-			cmd := exec.Command("apt-get", args...)
-			cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("apt-get %s: %v\n%s", args[0], err, out)
+			if err := poll(func() error {
+				_, err := output("env", append([]string{"DEBIAN_FRONTEND=noninteractive", "apt-get"}, args...)...)
+				return err
+			}); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
@@ -245,7 +277,8 @@ func newFilter(t testing.TB) *filter {
 }
 
 func (f *filter) load(script string) error {
-	cmd := exec.Command("nft", "-f", "-")
+	cmd, cancel := command("nft", "-f", "-")
+	defer cancel()
 	cmd.Stdin = strings.NewReader(script)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("nft: %w: %s", err, out)

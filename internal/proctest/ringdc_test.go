@@ -3,10 +3,10 @@
 package proctest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -84,9 +84,7 @@ func (d *twoDCs) write(side, n int) (keys []int64) {
 	d.t.Helper()
 	for range n {
 		k := int64(len(d.written) + 1)
-		if err := d.dbs[side].Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", k, value(k)).Exec(); err != nil {
-			d.t.Fatalf("LOCAL_QUORUM in dc%d: %v", side+1, err)
-		}
+		persist(d.t, d.dbs[side], "INSERT INTO ks.t (k, v) VALUES (?, ?)", k, value(k))
 		d.written[k] = true
 		keys = append(keys, k)
 	}
@@ -123,7 +121,7 @@ func (d *twoDCs) converged() {
 			}
 			return nil
 		})
-		one.Close()
+		godriver.Close(one)
 		if err != nil {
 			d.t.Error(err)
 		}
@@ -195,10 +193,10 @@ func TestRecoveredDataCentre(t *testing.T) {
 	d.addColumn(lost, "ours", "int")
 	theirs := map[int64]string{} // what the column of the recovered side holds, by key
 	for _, k := range d.write(lost, 20) {
-		must(t, d.dbs[lost], "UPDATE ks.t SET ours = 7 WHERE k = ?", k)
+		persist(t, d.dbs[lost], "UPDATE ks.t SET ours = 7 WHERE k = ?", k)
 		theirs[k] = ""
 	}
-	d.dbs[left].Close()
+	godriver.Close(d.dbs[left])
 	for _, s := range d.members(left) {
 		s.stop(syscall.SIGTERM)
 	}
@@ -215,7 +213,7 @@ func TestRecoveredDataCentre(t *testing.T) {
 	d.createTable(left, "after")
 	d.addColumn(left, "theirs", "text")
 	for _, k := range d.write(left, 20) {
-		must(t, d.dbs[left], "UPDATE ks.t SET theirs = 'x' WHERE k = ?", k)
+		persist(t, d.dbs[left], "UPDATE ks.t SET theirs = 'x' WHERE k = ?", k)
 		theirs[k] = "x"
 	}
 
@@ -235,7 +233,7 @@ func TestRecoveredDataCentre(t *testing.T) {
 	}
 	d.write(lost, 20)
 	d.write(left, 20)
-	d.dbs[lost].Close()
+	godriver.Close(d.dbs[lost])
 	for _, s := range d.members(lost) {
 		s.stop(syscall.SIGTERM)
 		s.refusedByMembers("rejoin the node of the lower generation")
@@ -256,16 +254,15 @@ func TestRecoveredDataCentre(t *testing.T) {
 				t.Errorf("node %d: row %d has %q in the column of the side that was recovered, want %q, %v", i, k, text, want, err)
 			}
 		}
-		if err := one.Query("SELECT k FROM ks.after").Exec(); err != nil {
+		if err := verdict(one, "SELECT k FROM ks.after"); err != nil {
 			t.Errorf("node %d: the table of the side that was recovered: %v", i, err)
 		}
 		for _, gone := range []string{"SELECT k FROM ks.during", "SELECT ours FROM ks.t"} {
-			var invalid gocql.RequestError
-			if err := one.Query(gone).Exec(); !errors.As(err, &invalid) || invalid.Code() != gocql.ErrCodeInvalid {
+			if err := verdict(one, gone); !invalid(err) {
 				t.Errorf("node %d: %s: %v", i, gone, err)
 			}
 		}
-		one.Close()
+		godriver.Close(one)
 	}
 	for side := range d.sides {
 		d.createTable(side, fmt.Sprintf("both%d", side))
@@ -276,6 +273,23 @@ func TestRecoveredDataCentre(t *testing.T) {
 			t.Errorf("EACH_QUORUM in dc%d: %v", side+1, err)
 		}
 	}
+}
+
+// verdict asks until the statement is answered or refused as invalid, and
+// returns that: time-outs and the like tell nothing of the schema.
+func verdict(db *gocql.Session, text string) (err error) {
+	poll(func() error {
+		if err = db.Query(text).Exec(); invalid(err) {
+			return nil
+		}
+		return err
+	})
+	return err
+}
+
+func invalid(err error) bool {
+	var refused gocql.RequestError
+	return errors.As(err, &refused) && refused.Code() == gocql.ErrCodeInvalid
 }
 
 // createTable makes a table of ks through a side. What took too long has maybe
@@ -326,13 +340,18 @@ func (s *server) internode(r *processes) string {
 }
 
 // offline runs a command of the binary over the directory of the stopped server,
-// which is of generation 2 then.
+// which is of generation 2 then. The member that it asks may have no time.
 func (s *server) offline(command string, args ...string) {
 	s.t.Helper()
 	args = append([]string{command, "--data-dir", s.o.dir}, args...)
-	out, err := exec.Command(buildServer(s.t, s.o.tags), args...).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "is of generation 2 of cluster") {
-		s.t.Fatalf("ilion %s: %v: %s", strings.Join(args, " "), err, out)
+	if err := poll(func() error {
+		out, err := output(buildServer(s.t, s.o.tags), args...)
+		if err == nil && !strings.Contains(out, "is of generation 2 of cluster") {
+			s.t.Fatalf("ilion %s: %s", strings.Join(args, " "), out)
+		}
+		return err
+	}); err != nil {
+		s.t.Fatal(err)
 	}
 }
 
@@ -345,13 +364,19 @@ func (d *twoDCs) watchSchemas() (stop func()) {
 	answers := make([]int, len(d.servers))
 	over := make(chan struct{})
 	var watching sync.WaitGroup
+	ask := func(s *server) (a admin.Description, err error) {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		err = admin.Get(ctx, net.JoinHostPort(s.host, strconv.Itoa(s.http)), admin.DescribePath, nil, &a)
+		return a, err
+	}
 	watching.Go(func() {
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for {
 			for i, s := range d.servers {
-				var a admin.Description
-				if admin.Get(d.t.Context(), net.JoinHostPort(s.host, strconv.Itoa(s.http)), admin.DescribePath, nil, &a) != nil {
+				a, err := ask(s)
+				if err != nil {
 					continue // it does not run
 				}
 				own := slices.IndexFunc(a.SchemaVersions, func(v admin.SchemaVersion) bool { return slices.Contains(v.Nodes, s.host) })

@@ -71,6 +71,9 @@ func TestRingFaults(t *testing.T) {
 		}
 		mend()
 		r.awaitUp()
+		// The driver, too, has to find again what was away, which TCP takes its time
+		// for.
+		awaitUsed(t, len(r.servers), func(i int) *gocql.Query { return db.Query("SELECT v FROM ks.t WHERE k = ?", i) })
 	}
 	if n := l.lost(db); n > 0 {
 		t.Errorf("%d of %d acknowledged writes are lost", n, l.total())
@@ -140,7 +143,7 @@ func TestRingOfFive(t *testing.T) {
 		t.Errorf("%d of %d acknowledged writes are lost", n, l.total())
 	}
 	three := r.session(gocql.All, 0, 1, 2)
-	defer three.Close()
+	defer godriver.Close(three)
 	// Until both are told dead it times out.
 	if err := poll(func() error {
 		err := three.Query("INSERT INTO ks.t (k, v) VALUES (?, ?)", -1, "all").Exec()
@@ -196,8 +199,11 @@ func powerCutRing(t *testing.T, cuts int, args ...string) (lost, total int) {
 			acked[k] = true
 		}
 		godriver.Close(db)
-		for i, s := range r.servers {
-			disks[i].cutPower()
+		// All at once: what a disk has not got in half a minute, the kernel writes.
+		for _, d := range disks {
+			d.cutPower()
+		}
+		for _, s := range r.servers {
 			s.start()
 		}
 		r.awaitUp()

@@ -120,12 +120,12 @@ func TestRefusedStart(t *testing.T) {
 				s.port = c.port
 			}
 			s.launch()
-			err := <-s.done
+			cmd := s.cmd
+			err := s.end()
 			out := strings.TrimSpace(s.log.String())
-			if err == nil || s.cmd.ProcessState.ExitCode() != 1 {
+			if err == nil || cmd.ProcessState.ExitCode() != 1 {
 				t.Errorf("it left with %v", err)
 			}
-			s.cmd = nil
 			if strings.Contains(out, "\n") || !strings.Contains(out, c.want) {
 				t.Errorf("it said %q, not %q in one line", out, c.want)
 			}
@@ -137,8 +137,9 @@ func TestRefusedStart(t *testing.T) {
 			d.command("mount", "-o", "remount,ro", d.dir)
 			s := newServer(t, options{dir: d.dir + "/data"})
 			s.launch()
-			<-s.done
-			s.cmd = nil
+			if err := s.end(); err == nil {
+				t.Error("it left without an error")
+			}
 			if out := strings.TrimSpace(s.log.String()); strings.Contains(out, "\n") || !strings.Contains(out, "read-only file system") {
 				t.Errorf("it said %q", out)
 			}
