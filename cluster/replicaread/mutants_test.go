@@ -11,7 +11,7 @@ import (
 // TestMutants shows that the model of reads and the tests of repairs notice deliberate bugs.
 func TestMutants(t *testing.T) {
 	for bug, run := range map[string]string{
-		"skip-short-read-protection": "^TestModel$",
+		"skip-short-read-protection": "^TestLimitedPartitionsGoOn$",
 		"forget-cut":                 "^TestModel$",
 		"skip-read-repair":           "^TestRepairSendsWhatDiffers$",
 		"damage-is-empty":            "^TestCorruptLocalReplica$",

@@ -215,3 +215,29 @@ func TestStartedReadIsOfOnePage(t *testing.T) {
 		}
 	})
 }
+
+// TestLimitedPartitionsGoOn: where deletions of one replica leave a partition
+// short that another has ended for its limit, what follows is asked for: the
+// other may know better.
+func TestLimitedPartitionsGoOn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a"}, nil)
+		n.everywhere(nil)
+		for i := range n.nodes {
+			for row := range 10 {
+				n.apply(i, n.row(row, 1, "old"))
+			}
+		}
+		n.apply(0, n.row(2, 5, "newer"))
+		var b mutation.Builder
+		b.Begin(nil, mutation.Header{Table: n.table, Timestamp: 3, Token: oneKey.Token, Key: oneKey.Key})
+		b.DeleteRange(mutationtest.BoundOf(0, false), mutationtest.BoundOf(1, true), mutation.Deletion{Timestamp: 3, LocalTime: 50, Set: true})
+		n.apply(1, b.Finish())
+		cmd := n.command()
+		cmd.PerPartitionLimit = 2
+		got, err := n.read(0, cmd, ring.All)
+		if err != nil || strings.Count(got, `="newer"`) != 1 || strings.Count(got, `="old"`) != 1 {
+			t.Fatalf("%s, %v", got, err)
+		}
+	})
+}
