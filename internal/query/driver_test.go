@@ -34,7 +34,7 @@ func driverDB(t *testing.T) (db *testDB, host string, port int) {
 		c.Traces = traces
 		c.Virtual = virtual.New(virtual.Sources{Schema: db.cluster.Schema, Local: local, Topology: func() *cluster.Topology { return db.cluster.Topology() }})
 	})
-	s, err := session.New(session.Config{}, db.Processor)
+	s, err := session.New(session.Config{RequestTimeout: patience, WriteTimeout: patience}, db.Processor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func driverDB(t *testing.T) (db *testDB, host string, port int) {
 func TestGocql2(t *testing.T) {
 	_, host, port := driverDB(t)
 	c := gocql2.NewCluster(host)
-	c.Port, c.Timeout = port, 5*time.Second
+	c.Port, c.Timeout, c.ConnectTimeout = port, 2*time.Minute, 2*time.Minute
 	c.Consistency = gocql2.Quorum
 	s, err := c.CreateSession()
 	if err != nil {
@@ -125,7 +125,7 @@ func TestGocql1(t *testing.T) {
 	db.keyspace()
 	db.exec("CREATE TABLE t (k text PRIMARY KEY, v blob)")
 	c := gocql.NewCluster(host)
-	c.Port, c.Timeout, c.Keyspace = port, 5*time.Second, "ks"
+	c.Port, c.Timeout, c.ConnectTimeout, c.Keyspace = port, 2*time.Minute, 2*time.Minute, "ks"
 	s, err := c.CreateSession()
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cluster/clustertest"
@@ -17,6 +18,10 @@ import (
 )
 
 var pagingKey = []byte("0123456789abcdef")
+
+// patience is for real time: however slow the machine is, no statement gets too
+// old and no client too slow.
+const patience = time.Hour
 
 // testDB is a processor over a store in memory.
 type testDB struct {
@@ -42,7 +47,7 @@ func newDB(t testing.TB, change ...func(*Config)) *testDB {
 // open makes a processor over what there is.
 func (db *testDB) open(change ...func(*Config)) {
 	db.t.Helper()
-	cfg := Config{Cluster: db.cluster, Clock: clock.Real, Rand: rand.NewSeeded(1), PagingKey: pagingKey}
+	cfg := Config{Cluster: db.cluster, Clock: clock.Real, Rand: rand.NewSeeded(1), PagingKey: pagingKey, Timeout: patience}
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -38,7 +38,7 @@ func TestDeadlines(t *testing.T) {
 		db.exec("INSERT INTO t (k, c) VALUES (1, ?)", c)
 	}
 	db.store.BeforeRead = func(*mutation.ReadCommand, bool) error {
-		late.ahead.Add(int64(time.Hour))
+		late.ahead.Add(int64(2 * patience))
 		return nil
 	}
 	db.fails(native.CodeReadTimeout, "Operation timed out", "SELECT count(*) FROM t")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/session"
@@ -36,7 +37,7 @@ type answer struct {
 
 func serve(t *testing.T, db *testDB) *wire {
 	t.Helper()
-	s, err := session.New(session.Config{}, db.Processor)
+	s, err := session.New(session.Config{RequestTimeout: patience, WriteTimeout: patience}, db.Processor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +68,9 @@ func connect(t *testing.T, s *session.Server) *wire {
 	}
 	s.ServeConn(other)
 	t.Cleanup(func() { nc.Close() })
+	if err := nc.SetDeadline(time.Now().Add(patience / 3)); err != nil { // far above what anything here takes
+		t.Fatal(err)
+	}
 	w := &wire{t: t, nc: nc}
 	body := []byte{0, 1}
 	body = native.AppendString(body, native.OptionCQLVersion)

@@ -124,7 +124,7 @@ func manyQueries(t *testing.T, n int, ask func(text string, in []byte) ([]byte, 
 
 func TestGocql(t *testing.T) {
 	s := startServer(t, Config{}, systemHandler{newFakeHandler()})
-	eventually(func() bool { return s.Addr() != nil })
+	eventually(t, func() bool { return s.Addr() != nil })
 	for _, v := range []int{0, 3, 4} {
 		for _, compress := range []bool{false, true} {
 			cluster := gocql.NewCluster(s.Addr().String())
@@ -149,7 +149,7 @@ func TestGocql(t *testing.T) {
 
 func TestGocql2(t *testing.T) {
 	s := startServer(t, Config{}, systemHandler{newFakeHandler()})
-	eventually(func() bool { return s.Addr() != nil })
+	eventually(t, func() bool { return s.Addr() != nil })
 	for _, v := range []int{0, 4, 5} {
 		cluster := gocql2.NewCluster(s.Addr().String())
 		cluster.ProtoVersion, cluster.Timeout, cluster.ConnectTimeout = v, 2*time.Minute, 2*time.Minute
@@ -170,6 +170,6 @@ func TestGocql2(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 		godriver.Close(sess)
-		eventually(func() bool { return s.Stats().Connections.Load() == 0 })
+		eventually(t, func() bool { return s.Stats().Connections.Load() == 0 })
 	}
 }

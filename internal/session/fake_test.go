@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
 )
@@ -114,7 +115,7 @@ func (h *fakeHandler) TryExecute(r *Request) Status {
 	return Done
 }
 
-func (h *fakeHandler) Execute(_ context.Context, r *Request) Status {
+func (h *fakeHandler) Execute(ctx context.Context, r *Request) Status {
 	text := string(h.text(r))
 	switch {
 	case isUse([]byte(text)):
@@ -127,7 +128,10 @@ func (h *fakeHandler) Execute(_ context.Context, r *Request) Status {
 		panic("asked to")
 	case text == "block":
 		h.entered <- struct{}{}
-		<-h.gate
+		select {
+		case <-h.gate:
+		case <-ctx.Done(): // of a test that has failed
+		}
 	default:
 		h.echo(r, []byte(strings.TrimPrefix(text, "worker ")))
 	}
@@ -145,12 +149,24 @@ func (h *fakeHandler) Authenticate(_ context.Context, _ *Conn, token []byte) (st
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
+// hang is how long a test waits for what must come: longer than any machine
+// needs.
+const hang = 20 * time.Minute
+
+// patient is for real time: however slow the machine is, no request gets too old
+// and no client too slow.
+func patient(cfg Config) Config {
+	orDefault(&cfg.RequestTimeout, time.Hour)
+	orDefault(&cfg.WriteTimeout, time.Hour)
+	return cfg
+}
+
 func startServer(t testing.TB, cfg Config, h Handler) *Server {
 	t.Helper()
 	if cfg.Log == nil {
 		cfg.Log = quiet()
 	}
-	s, err := New(cfg, h)
+	s, err := New(patient(cfg), h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,6 +211,9 @@ func dial(t testing.TB, s *Server, version uint8) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
+	if err := nc.SetDeadline(time.Now().Add(hang)); err != nil {
+		t.Fatal(err)
+	}
 	return &client{t: t, nc: nc, version: version}
 }
 

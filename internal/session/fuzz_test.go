@@ -18,7 +18,7 @@ func FuzzConnection(f *testing.F) {
 	f.Add(byte(5), native.AppendSegments(nil, five, false))
 	f.Add(byte(0), []byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Add(byte(0), []byte{4, 0, 0, 0, 5, 0, 0, 0, 0})
-	s, err := New(Config{Log: quiet()}, newFakeHandler())
+	s, err := New(patient(Config{Log: quiet()}), newFakeHandler())
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func FuzzConnection(f *testing.F) {
 		mine.Write(b)
 		mine.Close()
 		<-done
-		eventually(func() bool { return s.Stats().Connections.Load() == 0 })
+		eventually(t, func() bool { return s.Stats().Connections.Load() == 0 })
 		if s.Stats().Panics.Load() != panics {
 			t.Fatal("panic")
 		}

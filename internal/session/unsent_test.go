@@ -27,13 +27,13 @@ func TestUnsentOfAll(t *testing.T) {
 				h.echo(r, bytes.Repeat([]byte{'b'}, size))
 				r.Complete(nil)
 			}
-			eventually(func() bool { return s.Stats().SlowClients.Load() > 0 })
+			eventually(t, func() bool { return s.Stats().SlowClients.Load() > 0 })
 			const large = 20 << 20
 			good.query(1, "big "+strconv.Itoa(large))
 			if a := good.recv(); len(a.value()) != large {
 				t.Errorf("%d bytes of %d", len(a.value()), large)
 			}
-			eventually(func() bool { return s.UnsentBytes() == 0 && s.Stats().Connections.Load() == 1 })
+			eventually(t, func() bool { return s.UnsentBytes() == 0 && s.Stats().Connections.Load() == 1 })
 		})
 	}
 }
