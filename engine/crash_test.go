@@ -257,7 +257,7 @@ func runCrashes(t testing.TB, seed uint64, keep int, steps int64) (int, error) {
 // TestCrashAtEveryCall cuts the power at every call that changes the disk, the
 // engine's creation included.
 func TestCrashAtEveryCall(t *testing.T) {
-	seeds, least, steps := uint64(7), 5000, int64(48)
+	seeds, least, steps := uint64(7), 4000, int64(48)
 	if testing.Short() || invariant.Enabled {
 		seeds, least, steps = 2, 100, 12
 	}
