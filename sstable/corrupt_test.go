@@ -44,7 +44,7 @@ func checkDamaged(t *testing.T, fs *memFS, parts []modelPart, what string, at in
 	bad := func(err error) {
 		var c *CorruptError
 		var f *FeatureError
-		if errors.As(err, &c) && c.File == "/t" && c.Offset >= 0 && errors.Is(err, ErrCorrupt) {
+		if errors.As(err, &c) && c.File == "/t" && c.Offset >= 0 && errors.Is(err, ErrCorrupt) && errors.Is(err, mutation.ErrCorrupt) {
 			return
 		}
 		if errors.As(err, &f) && errors.Is(err, ErrFeature) && strings.Contains(err.Error(), "/t") {

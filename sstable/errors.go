@@ -3,6 +3,8 @@ package sstable
 import (
 	"errors"
 	"fmt"
+
+	"github.com/ilion-db/ilion/mutation"
 )
 
 // ErrCorrupt is wrapped by every *CorruptError.
@@ -17,7 +19,8 @@ var ErrTooLarge = errors.New("sstable: too large")
 // ErrFeature is wrapped by every *FeatureError.
 var ErrFeature = errors.New("sstable: written by a newer version")
 
-// CorruptError tells where a table is damaged. It wraps ErrCorrupt.
+// CorruptError tells where a table is damaged. It wraps ErrCorrupt, and is a
+// mutation.ErrCorrupt.
 type CorruptError struct {
 	File   string
 	Offset int64 // in the file, of the block or section
@@ -30,6 +33,10 @@ func (e *CorruptError) Error() string {
 
 // Unwrap makes errors.Is(err, ErrCorrupt) true.
 func (e *CorruptError) Unwrap() error { return ErrCorrupt }
+
+// Is makes it a mutation.ErrCorrupt, too, by which who reads over replicas knows
+// that a store's data is damaged.
+func (e *CorruptError) Is(target error) bool { return target == mutation.ErrCorrupt }
 
 // FeatureError refuses a table that needs what this version does not know.
 type FeatureError struct {
