@@ -5,7 +5,10 @@ package compaction
 // Everything in such a table is an expired cell or a tombstone, so all it can
 // do is to shadow. It goes if its deletions have reached every replica and
 // nothing that it overlaps is as old as its newest. A table that stays needs
-// not be asked again: what it holds is dead in any case.
+// not be asked again: what it holds is dead in any case. Where all cells have
+// one TTL those that have expired need not have reached the others, who let go
+// of what they shadow as well; a tombstone must, since what it shadows on a
+// replica that has missed it lives on.
 func (s *State) expired(o *Options) (tables []*TableInfo, uncheckedTTL bool) {
 	bound := s.GCBefore
 	if s.uniformTTL() {
@@ -17,7 +20,8 @@ func (s *State) expired(o *Options) (tables []*TableInfo, uncheckedTTL bool) {
 	dead := func(t *TableInfo) bool { return t.AllExpire && t.MaxDrop < bound }
 	for i := range s.Tables {
 		t := &s.Tables[i]
-		if t.Busy || !dead(t) || t.PendingRepair != [16]byte{} || o.OnlyPurgeRepaired && !t.Repaired {
+		kept := t.Tombstones && t.MaxDrop >= s.GCBefore && !o.UnsafeExpiration
+		if t.Busy || !dead(t) || kept || t.PendingRepair != [16]byte{} || o.OnlyPurgeRepaired && !t.Repaired {
 			continue
 		}
 		if o.UnsafeExpiration || s.oldest(t, dead) > t.MaxTimestamp {

@@ -159,6 +159,8 @@ func parseTable(args map[string]string) TableInfo {
 			t.MaxDrop, t.AllExpire = uint32(number(v)), true
 		case "ttl":
 			t.MinTTL, t.MaxTTL = uint32(number(v)), uint32(number(v))
+		case "tombstones":
+			t.Tombstones = true
 		case "droppable":
 			t.Droppable, _ = strconv.ParseFloat(v, 64)
 		case "created":

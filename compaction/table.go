@@ -20,6 +20,7 @@ type TableInfo struct {
 	AllExpire      bool
 	MaxDrop        uint32
 	MinTTL, MaxTTL uint32 // seconds; of cells with one
+	Tombstones     bool   // there are some, of any kind
 	// Droppable is the part, 0 to 1, of cells that State.GCBefore would let go
 	// if nothing else were there.
 	Droppable float64

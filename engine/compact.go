@@ -249,6 +249,7 @@ func tableInfo(f *file, gcBefore uint32) compaction.TableInfo {
 		CreatedAt: f.created, Repaired: p.RepairedAt != 0, PendingRepair: p.PendingRepair, FormatLevel: max(p.FormatLevel, uint32(level.First)),
 	}
 	c := &p.Counts
+	i.Tombstones = c.Tombstones() > 0
 	if all := c.Cells + c.Markers + c.PartitionTombstones + c.RowTombstones + c.Boundaries; all > 0 {
 		i.Droppable = min(float64(p.DroppableBefore(gcBefore))/float64(all), 1)
 	}
