@@ -255,6 +255,13 @@ func TestDamagedTable(t *testing.T) {
 		if ok, err := n.nodes[0].rd.local(all, ring.One); !ok || err != nil {
 			t.Error("the local replica is never asked alone again")
 		}
+		// A try leaves it to who waits, who asks the others.
+		if _, err := n.nodes[0].rd.TryRead(n.command(), ring.One); !errors.Is(err, mutation.ErrWouldBlock) {
+			t.Errorf("a try of what is damaged: %v", err)
+		}
+		if got, err := n.read(0, n.command(), ring.One); err != nil || !strings.Contains(got, `="v"`) {
+			t.Errorf("behind a try: %q, %v", got, err)
+		}
 	})
 }
 

@@ -178,7 +178,11 @@ func (rd *Reader) TryRead(cmd *mutation.ReadCommand, level ring.ConsistencyLevel
 	if !ok {
 		return nil, mutation.ErrWouldBlock
 	}
-	return rd.cfg.Replica.TryRead(cmd)
+	src, err := rd.cfg.Replica.TryRead(cmd)
+	if err != nil {
+		return nil, rd.judge(cmd.Table, err, true)
+	}
+	return rd.watch(src, cmd.Table, true), nil
 }
 
 // Read opens the merged stream of what cmd names, as cluster.Cluster says. It
@@ -192,9 +196,9 @@ func (rd *Reader) Read(ctx context.Context, cmd *mutation.ReadCommand, level rin
 	if ok {
 		src, err := rd.cfg.Replica.Read(ctx, cmd)
 		if err != nil {
-			return nil, rd.judge(cmd.Table, err)
+			return nil, rd.judge(cmd.Table, err, false)
 		}
-		return rd.watch(src, cmd.Table), nil
+		return rd.watch(src, cmd.Table, false), nil
 	}
 	s := rd.newScan(cmd, level)
 	s.ctx = ctx

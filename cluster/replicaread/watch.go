@@ -18,27 +18,32 @@ type watched struct {
 	mutation.Source
 	rd    *Reader
 	table schema.TableID
+	try   bool
 }
 
-// watch wraps a source of the local replica.
-func (rd *Reader) watch(src mutation.Source, table schema.TableID) mutation.Source {
+// watch wraps a source of the local replica. One of a try ends at damage with
+// mutation.ErrWouldBlock: who waits reads again, and from others.
+func (rd *Reader) watch(src mutation.Source, table schema.TableID, try bool) mutation.Source {
 	w, _ := rd.watches.Get().(*watched)
 	if w == nil {
 		w = &watched{rd: rd}
 	}
-	w.Source, w.table = src, table
+	w.Source, w.table, w.try = src, table, try
 	return w
 }
 
 // Err implements mutation.Source.
 func (w *watched) Err() error {
-	return w.rd.judge(w.table, w.Source.Err())
+	return w.rd.judge(w.table, w.Source.Err(), w.try)
 }
 
-// judge takes note of damage and returns err.
-func (rd *Reader) judge(table schema.TableID, err error) error {
+// judge takes note of damage and returns err, or what a try makes of it.
+func (rd *Reader) judge(table schema.TableID, err error, try bool) error {
 	if errors.Is(err, mutation.ErrCorrupt) {
 		rd.damaged.Store(table, rd.now()+damagedFor)
+		if try {
+			return mutation.ErrWouldBlock
+		}
 	}
 	return err
 }
