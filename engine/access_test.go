@@ -9,7 +9,7 @@ import (
 	"github.com/ilion-db/ilion/sstable"
 )
 
-// roomy is a machine whose page cache has room.
+// roomy is a machine that has memory.
 type roomy struct {
 	vfs.FS
 	room       int64
@@ -17,7 +17,7 @@ type roomy struct {
 	direct     atomic.Int64 // files that were opened to be read past the page cache
 }
 
-func (r *roomy) PageCache() int64 { return r.room }
+func (r *roomy) Memory() int64 { return r.room }
 
 func (r *roomy) Open(name string, o vfs.OpenOptions) (vfs.File, error) {
 	if o.Direct {
@@ -44,24 +44,28 @@ func TestAuto(t *testing.T) {
 	e := mustOpen(t, o)
 	defer e.Close()
 	for _, c := range []struct {
-		mode       AccessMode
-		room, open int64
-		want       sstable.AccessMode
+		mode               AccessMode
+		room, open, coming int64
+		want               sstable.AccessMode
 	}{
-		{AccessAuto, budget + 2*file, 0, sstable.AccessBuffered},
-		{AccessAuto, budget + 2*file - 1, 0, sstable.AccessDirect},
-		{AccessAuto, budget + 2*file, 1, sstable.AccessDirect},
-		{AccessAuto, budget + 4*file, file, sstable.AccessBuffered},
-		{AccessAuto, 0, 0, sstable.AccessDirect},
-		{AccessDirect, 1 << 50, 0, sstable.AccessDirect},
-		{AccessMmap, 1 << 50, 0, sstable.AccessMmap},
+		{AccessAuto, budget + 2*file, 0, 0, sstable.AccessBuffered},
+		{AccessAuto, budget + 2*file - 1, 0, 0, sstable.AccessDirect},
+		{AccessAuto, budget + 2*file, 1, 0, sstable.AccessDirect},
+		{AccessAuto, budget + 2*file, 0, 1, sstable.AccessDirect},
+		{AccessAuto, budget + 2*file, 1, -1, sstable.AccessBuffered},
+		{AccessAuto, budget + 4*file, file, 0, sstable.AccessBuffered},
+		{AccessAuto, 0, 0, 0, sstable.AccessDirect},
+		{AccessDirect, 1 << 50, 0, 0, sstable.AccessDirect},
+		{AccessMmap, 1 << 50, 0, 0, sstable.AccessMmap},
 	} {
 		e.opts.Access, fs.room = c.mode, c.room
 		e.fileBytes.Add(c.open)
+		e.coming.Add(c.coming)
 		if o := e.openOptions(file, 1); o.Access != c.want || o.Populate {
-			t.Errorf("mode %d, room %d, %d open: access %d, populate %t", c.mode, c.room, c.open, o.Access, o.Populate)
+			t.Errorf("mode %d, room %d, %d open, %d coming: access %d, populate %t", c.mode, c.room, c.open, c.coming, o.Access, o.Populate)
 		}
 		e.fileBytes.Add(-c.open)
+		e.coming.Add(-c.coming)
 	}
 }
 
@@ -82,14 +86,28 @@ func TestPrefetch(t *testing.T) {
 	}
 	flush(t, e)
 	// The first file may be small enough to be mapped.
-	if files := e.fileBytes.Load() - e.mapped.Load(); files == 0 || fs.prefetched.Load() != files || fs.direct.Load() != 0 {
-		t.Errorf("%d bytes of large files, %d were asked for; %d files opened past the page cache", files, fs.prefetched.Load(), fs.direct.Load())
+	files := e.fileBytes.Load()
+	if large := files - e.mapped.Load(); large == 0 || fs.prefetched.Load() != large || fs.direct.Load() != 0 {
+		t.Errorf("%d bytes of large files, %d were asked for; %d files opened past the page cache", large, fs.prefetched.Load(), fs.direct.Load())
 	}
 	if got := dump(t, e, 0, "p"); len(got) != 16 {
 		t.Errorf("%d rows", len(got))
 	}
-	e.Close()
-	if n := e.fileBytes.Load(); n != 0 {
-		t.Errorf("%d bytes of files after the end", n)
+	for range 2 { // a start has counted all files before it opens the first
+		e.Close()
+		if n := e.fileBytes.Load(); n != 0 {
+			t.Errorf("%d bytes of files after the end", n)
+		}
+		e = mustOpen(t, o)
+		if n := e.coming.Load(); n != 0 || e.fileBytes.Load() != files {
+			t.Errorf("%d bytes of files are still to be opened, %d of %d are", n, e.fileBytes.Load(), files)
+		}
 	}
+	if err := e.Compact(t.Context(), table0); err != nil {
+		t.Fatal(err)
+	}
+	if n := e.coming.Load(); n != 0 {
+		t.Errorf("%d bytes are said to be replaced after a compaction", n)
+	}
+	e.Close()
 }

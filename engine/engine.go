@@ -36,6 +36,7 @@ type Engine struct {
 	cacheLimit int64 // bytes, of the share
 	openFiles  atomic.Int64
 	fileBytes  atomic.Int64 // of the table files that are open
+	coming     atomic.Int64 // bytes of files that a start has yet to open, less those that are being replaced
 	mapped     atomic.Int64 // bytes of files that mode auto maps
 	cacheMu    sync.Mutex   // protects cacheNow
 	cacheNow   int64        // the cache's limit

@@ -86,7 +86,7 @@ func (w *fileWriter) Cut() error {
 		return err
 	}
 	f.created = w.options.CreatedAt
-	f.Prefetch() // it was written past the page cache
+	f.fresh.Store(!w.cold)
 	w.done = append(w.done, f)
 	return nil
 }

@@ -51,6 +51,7 @@ func (t *table) flush() error {
 	if err := t.hold(context.Background()); err != nil {
 		return err
 	}
+	defer t.prefetch() // without change
 	defer func() { <-t.change }()
 	pos, switched := t.switchMemory()
 	v := t.current.Load()

@@ -35,7 +35,7 @@ func (e *Engine) openOptions(size int64, id uint64) sstable.OpenOptions {
 // not fit, reads through the page cache cost more than those past it, and push
 // out what others have there.
 func (e *Engine) pageCacheHolds(size int64) bool {
-	return (e.fileBytes.Load()+size)*2 <= e.opts.FS.PageCache()-e.opts.Budget.Total()
+	return (e.fileBytes.Load()+e.coming.Load()+size)*2 <= e.opts.FS.Memory()-e.opts.Budget.Total()
 }
 
 // charge accounts for the memory that an open file takes. It is there already

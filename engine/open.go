@@ -94,6 +94,13 @@ func (e *Engine) load() error {
 	if err := e.removeHalfSnapshots(); err != nil {
 		return err
 	}
+	for id := range e.allTables() {
+		if s := state.Tables[id]; s != nil {
+			for _, f := range s.Files {
+				e.coming.Add(f.Size)
+			}
+		}
+	}
 	for id, t := range e.allTables() {
 		if err := t.load(state.Tables[id]); err != nil {
 			return err
@@ -167,6 +174,7 @@ func (t *table) load(s *manifest.Table) error {
 	t.flushedTo = s.Flushed
 	var files []*file
 	for id, want := range s.Files {
+		t.engine.coming.Add(-want.Size)
 		f, err := t.openFile(id)
 		if err == nil && f.size != want.Size {
 			f.drop()

@@ -274,6 +274,7 @@ func (e *Engine) Import(ctx context.Context, id schema.TableID, dir string) (fil
 		discard(copies)
 		return 0, err
 	}
+	defer t.prefetch() // without change
 	defer func() { <-t.change }()
 	var edit manifest.Edit
 	for _, f := range copies {

@@ -137,6 +137,17 @@ func (t *table) publish(mems []*memory, files []*file) {
 	}
 }
 
+// prefetch asks for new files to be in the page cache, if they are read through
+// it: they were written past it. The caller is background work and does not hold
+// change.
+func (t *table) prefetch() {
+	for _, f := range t.current.Load().files {
+		if f.fresh.CompareAndSwap(true, false) {
+			f.Prefetch()
+		}
+	}
+}
+
 // newMemory makes a memtable for the table.
 func (t *table) newMemory() *memory {
 	return newMemory(t.engine.newMemtable(t.id))

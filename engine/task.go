@@ -70,6 +70,12 @@ func (k *task) merge(ctx context.Context) error {
 		return e.yield(ctx)
 	}}
 	var purges bool
+	var in int64
+	for _, f := range k.inputs {
+		in += f.size
+	}
+	e.coming.Add(-in)
+	defer e.coming.Add(in)
 	for _, f := range k.inputs {
 		it := f.NewIter(nil, sstable.IterOptions{ReadAhead: true})
 		job.Inputs = append(job.Inputs, it)
@@ -182,6 +188,7 @@ func (k *task) gcBefore() uint32 {
 func (k *task) replace(files []*file, purgedTo uint32) error {
 	t := k.table
 	e := t.engine
+	defer t.prefetch() // without change
 	t.change <- struct{}{}
 	defer func() { <-t.change }()
 	v := t.current.Load()

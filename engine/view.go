@@ -43,6 +43,7 @@ type file struct {
 	metadata int64       // bytes charged
 	mapped   int64       // bytes charged to the cache
 	obsolete atomic.Bool // the manifest does not name it any more
+	fresh    atomic.Bool // nobody has asked for it to be in the page cache yet
 }
 
 func (f *file) drop() {

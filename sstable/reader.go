@@ -17,14 +17,15 @@ import (
 // Reader reads one table. It is safe for concurrent use; Close must come after
 // every Iter is closed.
 type Reader struct {
-	name    string
-	file    vfs.File
-	direct  bool
-	mapping vfs.Mapping
-	mapped  int64           // bytes of the mapping
-	checked []atomic.Uint32 // bit per block that was verified in the mapping
-	cache   *cache.Cache
-	id      uint64
+	name     string
+	file     vfs.File
+	direct   bool
+	buffered bool // read through the page cache by choice
+	mapping  vfs.Mapping
+	mapped   int64           // bytes of the mapping
+	checked  []atomic.Uint32 // bit per block that was verified in the mapping
+	cache    *cache.Cache
+	id       uint64
 
 	size   int64
 	footer *footer
@@ -40,7 +41,7 @@ type Reader struct {
 
 // Open opens a table and reads its metadata.
 func Open(fs vfs.FS, name string, o OpenOptions) (*Reader, error) {
-	r := &Reader{name: name, cache: o.Cache, id: o.FileID}
+	r := &Reader{name: name, cache: o.Cache, id: o.FileID, buffered: o.Access == AccessBuffered}
 	f, err := fs.Open(name, vfs.OpenOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("sstable: open: %w", err)
@@ -76,7 +77,7 @@ func Open(fs vfs.FS, name string, o OpenOptions) (*Reader, error) {
 // Prefetch asks for the table to be read into the page cache in the background,
 // if it is read through it.
 func (r *Reader) Prefetch() {
-	if !r.direct && r.mapping == nil {
+	if r.buffered {
 		r.file.Prefetch(0, r.size)
 	}
 }

@@ -27,7 +27,10 @@ func TestBatchWrittenAgainIsDoneByHints(t *testing.T) {
 				if err := f.TryWrite(&cluster.Write{Records: []mutation.Record{r}, Consistency: ring.All, Created: 7, Done: o}); err != nil {
 					t.Fatal(err)
 				}
-				for len(f.hints.hosts()) == 0 {
+				for steps := 0; len(f.hints.hosts()) == 0; steps++ {
+					if steps == 10_000 {
+						t.Fatal("no hint is written")
+					}
 					<-clock.Real.After(clockStep)
 				}
 				if o.calls.Load() != 0 {

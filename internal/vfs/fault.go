@@ -270,8 +270,8 @@ func (f *Fault) DiskUsage(dir string) (u Usage, err error) {
 	return u, err
 }
 
-// PageCache implements FS. It cannot fail.
-func (f *Fault) PageCache() int64 { return f.fs.PageCache() }
+// Memory implements FS. It cannot fail.
+func (f *Fault) Memory() int64 { return f.fs.Memory() }
 
 // Lock implements FS.
 func (f *Fault) Lock(name string) (io.Closer, error) {

@@ -290,8 +290,8 @@ func (m *Mem) DiskUsage(dir string) (Usage, error) {
 	return Usage{Total: uint64(total) * pageSize, Free: uint64(free) * pageSize}, nil
 }
 
-// PageCache implements FS: a simulated machine has none.
-func (m *Mem) PageCache() int64 { return 0 }
+// Memory implements FS: a simulated machine does not tell.
+func (m *Mem) Memory() int64 { return 0 }
 
 // Lock implements FS. A clone holds no locks: its machine has restarted.
 func (m *Mem) Lock(name string) (io.Closer, error) {

@@ -46,8 +46,8 @@ func preallocate(fd int, off, n int64) error {
 
 func prefetch(int, int64, int64) {}
 
-// PageCache is not known here.
-func (osFS) PageCache() int64 { return 0 }
+// Memory is not known here.
+func (osFS) Memory() int64 { return 0 }
 
 func mapFlags(populate bool) int { return 0 }
 

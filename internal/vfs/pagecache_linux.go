@@ -10,10 +10,15 @@ import (
 	"strings"
 )
 
-// PageCache is the kernel's MemAvailable, and at most the limit of each control
-// group of the process: what files take is charged to the groups.
-func (osFS) PageCache() int64 {
-	status, err := os.ReadFile("/proc/meminfo")
+// Memory is the kernel's MemAvailable, with the process's own anonymous memory,
+// and at most the limit of each control group of the process: what files take
+// in memory is charged to the groups.
+func (osFS) Memory() int64 {
+	machine, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	own, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0
 	}
@@ -21,15 +26,16 @@ func (osFS) PageCache() int64 {
 	if err != nil {
 		groups = nil // a kernel without control groups
 	}
-	return min(available(status), groupLimit(groups, os.ReadFile))
+	return min(amount(machine, "MemAvailable:")+amount(own, "RssAnon:"), groupLimit(groups, os.ReadFile))
 }
 
-// available reads MemAvailable, in bytes, from the text of /proc/meminfo.
-func available(status []byte) int64 {
-	for lines := bufio.NewScanner(bytes.NewReader(status)); lines.Scan(); {
-		if rest, ok := strings.CutPrefix(lines.Text(), "MemAvailable:"); ok {
+// amount reads a line such as "MemAvailable: 22079904 kB", see proc(5), in
+// bytes; 0 if there is none.
+func amount(text []byte, name string) int64 {
+	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
+		if rest, ok := strings.CutPrefix(lines.Text(), name); ok {
 			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(rest, "kB")), 10, 64)
-			if err != nil || kib < 0 || kib > math.MaxInt64>>10 {
+			if err != nil || kib < 0 || kib > math.MaxInt64>>11 {
 				return 0
 			}
 			return kib << 10

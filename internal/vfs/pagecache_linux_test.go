@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-func TestPageCache(t *testing.T) {
-	if n := OS.PageCache(); n <= 0 {
-		t.Errorf("the machine has room for %d bytes of files", n)
+func TestMemory(t *testing.T) {
+	if n := OS.Memory(); n <= 0 {
+		t.Errorf("the machine has %d bytes of memory", n)
 	}
 }
 
-func TestAvailable(t *testing.T) {
+func TestAmount(t *testing.T) {
 	for text, want := range map[string]int64{
 		"MemTotal:       24684092 kB\nMemAvailable:   22079904 kB\nBuffers: 1 kB\n": 22079904 << 10,
 		"MemAvailable: 0 kB\n":                    0,
@@ -23,8 +23,8 @@ func TestAvailable(t *testing.T) {
 		"MemAvailable: 9223372036854775807 kB\n":  0,
 		"MemAvailable: 92233720368547758070 kB\n": 0,
 	} {
-		if n := available([]byte(text)); n != want {
-			t.Errorf("available of %q is %d, want %d", text, n, want)
+		if n := amount([]byte(text), "MemAvailable:"); n != want {
+			t.Errorf("amount in %q is %d, want %d", text, n, want)
 		}
 	}
 }

@@ -35,9 +35,9 @@ type FS interface {
 	Lock(name string) (io.Closer, error)
 	// DiskUsage tells the space of the file system that holds dir.
 	DiskUsage(dir string) (Usage, error)
-	// PageCache tells how many bytes of files the machine could keep in memory
-	// beside what is in use now; 0 if that is not known.
-	PageCache() int64
+	// Memory tells how many bytes this process could have, files in the page
+	// cache and what it has now included; 0 if that is not known.
+	Memory() int64
 }
 
 // OpenOptions says how a file is to be used.
@@ -66,8 +66,9 @@ type File interface {
 	Size() (int64, error)
 	// Preallocate reserves space without changing what is read.
 	Preallocate(off, n int64) error
-	// Prefetch asks for n bytes from off to be read into the page cache, and does
-	// not wait for it. It is a wish: nothing tells whether it was met.
+	// Prefetch asks for n bytes from off to be read into the page cache. It waits
+	// as long as the device takes no more requests, not for their end. It is a
+	// wish: nothing tells whether it was met.
 	Prefetch(off, n int64)
 	// Mmap maps n bytes from off for reading. With populate the pages are read
 	// in before it returns.

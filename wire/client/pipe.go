@@ -16,8 +16,9 @@ const (
 	frameCalls      = 256
 	frameBytes      = 64 << 10
 	frameStatements = 16
-	// frameSpread is how far apart the deadlines in a frame may be, which has one:
-	// a statement may be told that much too late that no answer came.
+	// frameSpread is how far from the first one's the deadlines in a frame may be,
+	// which has one, the latest: a statement may be told twice that much too late
+	// that no answer came.
 	frameSpread = 50 * time.Millisecond
 )
 
