@@ -12,6 +12,7 @@ import (
 	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/internal/invariant"
+	"github.com/ilion-db/ilion/internal/vfs"
 )
 
 const (
@@ -202,6 +203,7 @@ func (c *core) guard(f func() error) (err error) {
 // run is the goroutine of the core, until the log closes or fails.
 func (c *core) run() {
 	defer c.dismiss()
+	c.history.patience, c.file.patience = c.awaitSpace, c.awaitSpace
 	var pace pace
 	defer pace.stop()
 	if s := c.l.state.Load(); c.node == nil && s.votes(c.l.opts.HostID) {
@@ -268,10 +270,14 @@ func (c *core) drain() {
 	}
 }
 
-// check stops the log for good on the first error.
+// check stops the log for good on the first error, but for a full disk, which
+// ends what is written only when the log closes.
 func (c *core) check(err error) {
 	if err != nil && !c.failed {
 		c.failed = true
+		if errors.Is(err, vfs.ErrNoSpace) {
+			return
+		}
 		if !errors.Is(err, ErrStopped) {
 			err = fmt.Errorf("%w: %w", ErrStopped, err)
 		}

@@ -1,6 +1,7 @@
 package metadata
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,6 +18,7 @@ type history struct {
 	dir          string
 	compactAfter int
 	warn         func(string)
+	patience     patience
 
 	file    vfs.File
 	size    int64
@@ -80,13 +82,14 @@ func (h *history) commit(old *State, e *entry, buf []byte) (*State, outcome, err
 		"metadata: entry %d with epoch %x follows %d with %x", next.at.index, next.Schema.Epoch, old.at.index, old.Schema.Epoch)
 	next.check(old)
 	whole := buf
-	end := int(h.size) + len(buf)
+	size := h.size
+	end := int(size) + len(buf)
 	buf = append(slices.Clip(buf), make([]byte, markOffset(end)-end)...)
 	if err := h.write(buf); err != nil {
-		return nil, 0, err
+		return nil, 0, h.undo(size, err)
 	}
 	if err := h.write(appendMark(nil, e.index)); err != nil {
-		return nil, 0, err
+		return nil, 0, h.undo(size, err)
 	}
 	h.entries++
 	h.remember(old.at, e.index, whole)
@@ -113,15 +116,28 @@ func (h *history) remember(before position, index uint64, whole []byte) {
 }
 
 func (h *history) write(p []byte) error {
-	_, err := h.file.WriteAt(p, h.size)
-	if err == nil {
-		err = h.file.SyncData()
+	if err := h.patience.writeAt(h.file, p, h.size); err != nil {
+		return err
 	}
-	if err != nil {
+	// What a failed sync has left on disk is unknown, whatever its error is.
+	if err := h.file.SyncData(); err != nil {
 		return h.stop(err)
 	}
 	h.size += int64(len(p))
 	return nil
+}
+
+// undo takes back what a write that failed has left after size. The log goes on
+// if that was for want of space alone.
+func (h *history) undo(size int64, err error) error {
+	if h.stopped != nil {
+		return err
+	}
+	if !errors.Is(err, vfs.ErrNoSpace) || h.file.Truncate(size) != nil {
+		return h.stop(err)
+	}
+	h.size = size
+	return fmt.Errorf("metadata: %w", err)
 }
 
 func (h *history) stop(err error) error {
@@ -132,7 +148,7 @@ func (h *history) stop(err error) error {
 // compact writes the state as a snapshot, starts a new log after it and
 // removes what is older than the snapshot before.
 func (h *history) compact(s *State) error {
-	if err := vfs.WriteFileAtomic(h.fs, snapshotName(h.dir, s.at.index), appendSnapshot(nil, s)); err != nil {
+	if err := h.patience.writeFile(h.fs, snapshotName(h.dir, s.at.index), appendSnapshot(nil, s)); err != nil {
 		return err
 	}
 	f, err := h.create(s)
@@ -152,7 +168,7 @@ func (h *history) compact(s *State) error {
 // create makes the log file that continues s and opens it for writing.
 func (h *history) create(s *State) (vfs.File, error) {
 	name := logName(h.dir, s.at.index)
-	if err := vfs.WriteFileAtomic(h.fs, name, appendLogHeader(nil, s.Generation, s.at)); err != nil {
+	if err := h.patience.writeFile(h.fs, name, appendLogHeader(nil, s.Generation, s.at)); err != nil {
 		return nil, err
 	}
 	return h.fs.OpenRW(name, vfs.OpenOptions{})

@@ -206,8 +206,11 @@ func (f *IdentityFile) change(edit func(*Identity)) error {
 		return nil
 	}
 	if err := vfs.WriteFileAtomic(f.fs, f.name, appendIdentity(nil, &id)); err != nil {
-		f.stopped = fmt.Errorf("write the identity: %w", err)
-		return f.stopped
+		err = fmt.Errorf("write the identity: %w", err)
+		if !errors.Is(err, vfs.ErrNoSpace) {
+			f.stopped = err
+		}
+		return err
 	}
 	f.id = id
 	return nil

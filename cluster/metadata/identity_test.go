@@ -88,8 +88,12 @@ func TestIdentityStopsAfterAFailedWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.Add(vfs.Rule{Ops: vfs.WriteSide, Err: vfs.ErrNoSpace})
+	if id.Mark(1, 1) == nil || id.Mark(1, 1) != nil || id.Identity().ClockMark != 1 {
+		t.Error("a full disk is not tried again")
+	}
 	f.Add(vfs.Rule{Ops: vfs.WriteSide, Err: errors.New("EIO")})
-	if id.Mark(1, 1) == nil || id.Mark(2, 2) == nil || id.Identity().ClockMark != 0 {
+	if id.Mark(2, 2) == nil || id.Mark(3, 3) == nil || id.Identity().ClockMark != 1 {
 		t.Error("a failed mark is not remembered")
 	}
 }

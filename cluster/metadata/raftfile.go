@@ -137,11 +137,12 @@ type raftFile struct {
 	dir  string
 	warn func(string)
 
-	file    vfs.File // nil until create or load
-	number  uint64   // in the file's name
-	size    int64
-	records uint64
-	stopped error
+	patience patience
+	file     vfs.File // nil until create or load
+	number   uint64   // in the file's name
+	size     int64
+	records  uint64
+	stopped  error
 }
 
 // write makes a record durable and then marks it, so that a bad one can be told
@@ -161,7 +162,7 @@ func (f *raftFile) write(hard raftpb.HardState, entries []raftpb.Entry) error {
 }
 
 func (f *raftFile) writeSynced(p []byte) error {
-	_, err := f.file.WriteAt(p, f.size)
+	err := f.patience.writeAt(f.file, p, f.size)
 	if err == nil {
 		err = f.file.SyncData()
 	}
@@ -198,7 +199,7 @@ func (f *raftFile) replace(b *raftBase, entries []raftpb.Entry) error {
 		entries = entries[n:]
 	}
 	name := raftName(f.dir, f.number+1)
-	if err := vfs.WriteFileAtomic(f.fs, name, buf); err != nil {
+	if err := f.patience.writeFile(f.fs, name, buf); err != nil {
 		return f.stop(err)
 	}
 	file, err := f.fs.OpenRW(name, vfs.OpenOptions{})

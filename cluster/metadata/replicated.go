@@ -66,9 +66,12 @@ type ReplicatedOptions struct {
 	// CompactAfter is how many entries a log file holds before a snapshot takes
 	// its place (default 256).
 	CompactAfter int
-	// Warn is told of damage that was repaired, of what could not be done and,
-	// once, that the log has stopped. It must not block. Nil ignores it.
+	// Warn is told of damage that was repaired and of what could not be done. It
+	// must not block. Nil ignores it.
 	Warn func(msg string)
+	// Failed is told, once, why the log has stopped: it follows nothing any more
+	// until it is opened again. It must not block. Nil ignores it.
+	Failed func(error)
 }
 
 // Bounds of queues. What does not fit is dropped (messages of the core, which
@@ -164,6 +167,9 @@ func OpenReplicated(fs vfs.FS, dir string, o ReplicatedOptions) (*Replicated, er
 	l.turn <- struct{}{}
 	if l.opts.Warn == nil {
 		l.opts.Warn = func(string) {}
+	}
+	if l.opts.Failed == nil {
+		l.opts.Failed = func(error) {}
 	}
 	if s, err = l.begin(h, s); err == nil {
 		l.core, err = openCore(l, h, s)
@@ -340,7 +346,7 @@ func (l *Replicated) failure() error {
 // fail makes every later call fail.
 func (l *Replicated) fail(err error) {
 	if l.stopped.CompareAndSwap(nil, &err) {
-		l.opts.Warn(err.Error())
+		l.opts.Failed(err)
 		l.mu.Lock()
 		close(l.advanced)
 		l.advanced = make(chan struct{})

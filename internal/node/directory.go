@@ -134,12 +134,21 @@ func (n *Node) keepIdentity() {
 			return
 		case <-tick.C():
 		}
-		if err := n.saveIdentity(); err != nil {
-			n.log.Warn("identity could not be written", "error", err)
-		}
+		n.identityWritten(n.saveIdentity())
 		if n.network != nil {
 			n.network.tellMark()
 		}
+	}
+}
+
+// identityWritten ends a node whose identity can no longer be written. A full
+// disk may have space again for the next time.
+func (n *Node) identityWritten(err error) {
+	switch {
+	case errors.Is(err, vfs.ErrNoSpace):
+		n.log.Warn("identity could not be written", "error", err)
+	case err != nil:
+		n.fail(err)
 	}
 }
 

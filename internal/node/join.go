@@ -102,7 +102,7 @@ func (n *network) logDir() string { return n.opts.Config.DataDir + "/metadata" }
 func (n *network) logOptions() metadata.ReplicatedOptions {
 	return metadata.ReplicatedOptions{
 		Generation: n.identity.Generation, HostID: n.identity.HostID, Clock: n.opts.Clock, Rand: n.opts.Rand.Split(),
-		Live: n.alive, Warn: func(msg string) { n.Node.log.Warn(msg) },
+		Live: n.alive, Warn: func(msg string) { n.Node.log.Warn(msg) }, Failed: n.fail,
 	}
 }
 

@@ -89,9 +89,7 @@ func (n *network) follow(s *metadata.State, e metadata.Entry) {
 			n.query.Announce(s.Schema, c)
 		}
 	}
-	if err := n.identityFile.Follow(s.Generation, 0); err != nil {
-		n.Node.log.Warn("identity could not be written", "error", err)
-	}
+	n.identityWritten(n.identityFile.Follow(s.Generation, 0))
 	if err := n.writeLevel(s.Level); err != nil {
 		n.Node.log.Warn("the format level stays what it is here: the identity could not be written", "error", err)
 	}

@@ -190,21 +190,14 @@ func (s *simulation) run(seed uint64) error {
 	guards := s.startGuards()
 	begun := s.w.Clock.Mono()
 	nemeses := s.nemeses()
-	nemeses.run(*simTime)
-	lasted := s.w.Clock.Mono() - begun
-	if err := s.loseDisks(); err != nil {
-		return err
-	}
-	if err := s.beCalm(); err != nil {
-		return err
-	}
-	if err := s.goOnApart(); err != nil {
-		return err
-	}
+	lasted, err := s.fail(nemeses)
 	loaded := (s.w.Clock.Mono() - begun).Seconds()
 	counts := clients.end()
 	s.storm.end()
 	guards.end()
+	if err != nil {
+		return err
+	}
 	success, _ := counts.Success()
 	tried := clients.operations.Load()
 	changed := 0
@@ -225,6 +218,20 @@ func (s *simulation) run(seed uint64) error {
 		}
 	}
 	return s.quiet()
+}
+
+// fail has nodes fail for a while, which it returns, and then go on without
+// faults and with some that clients must not notice.
+func (s *simulation) fail(nemeses nemeses) (lasted time.Duration, err error) {
+	begun := s.w.Clock.Mono()
+	nemeses.run(*simTime)
+	lasted = s.w.Clock.Mono() - begun
+	for _, next := range []func() error{s.loseDisks, s.beCalm, s.goOnApart} {
+		if err := next(); err != nil {
+			return lasted, err
+		}
+	}
+	return lasted, nil
 }
 
 // options are of node i in an environment.
@@ -386,6 +393,7 @@ func (s *simulation) count(i int, text string) (int, error) {
 
 // beCalm has clients and operators go on without any fault: nothing may fail.
 func (s *simulation) beCalm() error {
+	s.w.Clock.Sleep(simNoticed)
 	for i := range s.nodes {
 		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
 			return err

@@ -53,7 +53,7 @@ func (s *simulation) begin(i, p int) operation {
 func (s *simulation) finish(o operation, err error, stamped bool) {
 	var e *native.Error
 	if err != nil && (o.calm || errors.As(err, &e) && e.Code >= native.CodeSyntax) {
-		s.found.note(fmt.Errorf("node %d refuses an operation, nothing wrong %v: %w", o.at, o.calm, err))
+		s.found.note(fmt.Errorf("node %d refuses an operation of partition %d, begun at %v and ended at %v, nothing wrong %v: %w", o.at, o.partition, o.from, s.w.Clock.Mono(), o.calm, err))
 	}
 	end := outcome{at: o.at, from: o.from, to: s.w.Clock.Mono(), stamped: stamped && err == nil}
 	took := end.to - end.from

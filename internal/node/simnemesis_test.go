@@ -24,6 +24,10 @@ const (
 	// expires lives, by any clock: nothing expires from one replica's answer to
 	// the next one's.
 	simSettle = simTTL*time.Second + 2*simSkew
+	// simNoticed is how long a fault that is over goes on at most: a half-open
+	// connection is noticed after four heartbeats of 500 ms, and made again after
+	// a pause of 5 s.
+	simNoticed = 10 * time.Second
 	// simLog is the bytes of commit log that await a flush: there are files.
 	simLog = 256 << 10
 )
