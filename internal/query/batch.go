@@ -14,7 +14,7 @@ import (
 const (
 	// inlineBatch is how many statements a batch on a connection's reader may
 	// have, inlineBatchBytes how many bytes of values.
-	inlineBatch      = 16
+	inlineBatch      = 64
 	inlineBatchBytes = 16 << 10
 )
 

@@ -19,7 +19,7 @@
 //
 //	plain INSERT, UPDATE, DELETE   bind, Cluster.TryWrite; the request completes itself
 //	SELECT of one partition        Cluster.TryRead, at most 128 stored rows or 64 KiB of them
-//	BATCH message                  at most 16 prepared statements and 16 KiB of values
+//	BATCH message                  at most 64 prepared statements and 16 KiB of values
 //
 // All other statements, and what would block, are done by Execute on a worker.
 // A statement whose rows were too many once goes there directly for a while. A
