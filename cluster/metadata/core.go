@@ -270,20 +270,25 @@ func (c *core) drain() {
 	}
 }
 
-// check stops the log for good on the first error, but for a full disk, which
-// ends what is written only when the log closes.
+// check stops the log for good on the first error, and tells of it, unless it is
+// that the disk was full until the log closed.
 func (c *core) check(err error) {
-	if err != nil && !c.failed {
-		c.failed = true
+	if err == nil || c.failed {
+		return
+	}
+	c.failed = true
+	select {
+	case <-c.l.closing:
 		if errors.Is(err, vfs.ErrNoSpace) {
 			return
 		}
-		if !errors.Is(err, ErrStopped) {
-			err = fmt.Errorf("%w: %w", ErrStopped, err)
-		}
-		c.l.fail(err)
-		c.dismiss()
+	default:
 	}
+	if !errors.Is(err, ErrStopped) {
+		err = fmt.Errorf("%w: %w", ErrStopped, err)
+	}
+	c.l.fail(err)
+	c.dismiss()
 }
 
 // alone makes the only voter the leader at once: nobody could object.

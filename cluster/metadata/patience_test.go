@@ -73,33 +73,39 @@ func TestCloseOnAFullDisk(t *testing.T) {
 	})
 }
 
-// TestFailedIsTold has a write fail for good.
+// TestFailedIsTold has a write fail for good, as one does whose sync finds the
+// disk full: what that has left is unknown.
 func TestFailedIsTold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := vfs.NewFault(vfs.NewMem(), nil)
-		o, m := testOptions(0), memberN(0)
-		o.Found = &m
-		var told []error
-		o.Failed = func(err error) { told = append(told, err) }
-		l, err := OpenReplicated(f, dir, o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Start(noNetwork{})
-		propose(t, l, 0)
-		f.Add(vfs.Rule{Ops: vfs.OpsOf(vfs.OpWrite), Err: vfs.ErrIO})
-		for range 2 {
-			if _, err := l.Propose(context.Background(), keyspace(1)); !errors.Is(err, ErrStopped) {
+	for _, rule := range []vfs.Rule{
+		{Ops: vfs.OpsOf(vfs.OpWrite), Err: vfs.ErrIO},
+		{Ops: vfs.OpsOf(vfs.OpSync), Err: vfs.ErrNoSpace},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := vfs.NewFault(vfs.NewMem(), nil)
+			o, m := testOptions(0), memberN(0)
+			o.Found = &m
+			var told []error
+			o.Failed = func(err error) { told = append(told, err) }
+			l, err := OpenReplicated(f, dir, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Start(noNetwork{})
+			propose(t, l, 0)
+			f.Add(rule)
+			for range 2 {
+				if _, err := l.Propose(context.Background(), keyspace(1)); !errors.Is(err, ErrStopped) {
+					t.Error(err)
+				}
+			}
+			if err := l.Close(); err != nil {
 				t.Error(err)
 			}
-		}
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-		if len(told) != 1 || !errors.Is(told[0], ErrStopped) || !errors.Is(told[0], vfs.ErrIO) {
-			t.Errorf("told %v", told)
-		}
-	})
+			if len(told) != 1 || !errors.Is(told[0], ErrStopped) || !errors.Is(told[0], rule.Err) {
+				t.Errorf("told %v", told)
+			}
+		})
+	}
 }
 
 // TestFullDiskRefuses shows that the log of an embedded node refuses a change
