@@ -4,14 +4,25 @@
 // a branch. Expensive checks go behind Enabled, which is a constant true under
 // the build tags "race" and "invariants" and false otherwise, so that the
 // compiler drops them from the product. A failed assertion is a bug of ours,
-// never a fault of the disk or of a client: it panics with the prefix "bug:".
+// never a fault of the disk or of a client: it panics with an error whose text
+// begins with "bug:".
+//
+// # A failed assertion ends the process
+//
+// What the process holds is not what it was believed to be, and mostly a mutex
+// is left locked, since few are given back by a defer: whoever wants it next
+// would wait for ever in a process that looks alive. The commit log makes a
+// restart safe. So whoever recovers from panics, in order to answer a request
+// whose own code has panicked and to go on, calls PassOn first, before it takes
+// any lock: it panics again with what a failed assertion has panicked with.
+//
+//	defer func() {
+//		if p := recover(); p != nil {
+//			invariant.PassOn(p, log)
+//			c.abort()
+//		}
+//	}()
+//
+// One place does not: the metadata log, whose library panics through Check about
+// what a peer says, and which stops itself instead.
 package invariant
-
-import "fmt"
-
-// Check panics with "bug: " and the formatted message if ok is false.
-func Check(ok bool, format string, args ...any) {
-	if !ok {
-		panic("bug: " + fmt.Sprintf(format, args...))
-	}
-}

@@ -34,7 +34,8 @@ type Prepared struct {
 }
 
 // Handler executes what clients ask for. All methods are called from many
-// goroutines at once. A panic in one closes the connection and is counted.
+// goroutines at once. A panic in one closes the connection and is counted; a
+// failed assertion ends the process.
 type Handler interface {
 	// Prepare makes a statement ready, under the id that
 	// native.StatementID(keyspace, text) gives. It may block.

@@ -2,10 +2,13 @@ package session
 
 import (
 	"runtime/debug"
+
+	"github.com/ilion-db/ilion/internal/invariant"
 )
 
 // The handler may have left anything behind when it panicked, so the
-// connection ends and the request's bytes are never reused.
+// connection ends and the request's bytes are never reused. An assertion that
+// has failed ends the process.
 
 func (c *Conn) recoverReader() {
 	p := recover()
@@ -30,8 +33,10 @@ func (c *Conn) recoverWriter() {
 	c.poke()
 }
 
-// panicked counts and logs a panic, closes the connection and abandons r.
+// panicked counts and logs a panic, closes the connection and abandons r. A
+// failed assertion is passed on, before any lock is taken.
 func (c *Conn) panicked(p any, r *Request) {
+	invariant.PassOn(p, c.srv.log)
 	c.srv.stats.Panics.Add(1)
 	c.srv.log.Error("a request panicked; its connection is closed", "panic", p, "client", c.remote, "stack", string(debug.Stack()))
 	c.abort()

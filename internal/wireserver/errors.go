@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
 )
@@ -34,8 +35,10 @@ func wireError(e *native.Error) *wire.Error {
 }
 
 // panicked counts and logs a panic and closes the connection: what the handler
-// has left behind is unknown.
+// has left behind is unknown. A failed assertion is passed on, before any lock is
+// taken.
 func (s *Server) panicked(p any, r *rpc.Request) {
+	invariant.PassOn(p, s.cfg.Log)
 	s.stats.panics.Add(1)
 	s.cfg.Log.Error("a request panicked; its connection is closed", "panic", p, "stack", string(debug.Stack()))
 	r.Abort()

@@ -66,11 +66,27 @@ func (e *Endpoint) newConn() *conn {
 // holder is a connection as the account of its input.
 type holder conn
 
+// writtenOff is what a connection holds, far more than any can, from when on that
+// does not count for the endpoint. Chunks are still made and released then, so
+// whatever is near it means the same.
+const writtenOff = 1 << 50
+
 // Charge implements netbuf.Account.
 func (h *holder) Charge(n int64) {
 	left := h.held.Add(n)
 	invariant.Check(left >= 0, "rpc: a connection has less than no input")
-	h.e.held.Add(n)
+	if left < writtenOff/2 {
+		h.e.held.Add(n)
+	}
+}
+
+// writeOff takes what the connection holds out of the endpoint's account: a
+// request whose handler has panicked keeps its chunk for ever, since somebody
+// unknown may still use the bytes. The connection ends.
+func (c *conn) writeOff() {
+	if held := c.held.Swap(writtenOff); held < writtenOff/2 {
+		c.e.held.Add(-held)
+	}
 }
 
 // opened makes a connection usable whose hellos are exchanged: what was queued
@@ -185,13 +201,16 @@ var (
 )
 
 // recovered turns a panic of a handler or receiver into the end of the
-// connection: what it left behind is unknown.
+// connection: what it left behind is unknown. A failed assertion is passed on,
+// before any lock is taken.
 func (c *conn) recovered(err *error) {
 	p := recover()
 	if p == nil {
 		return
 	}
+	invariant.PassOn(p, c.e.cfg.Log)
 	c.e.stats.Panics.Add(1)
+	c.writeOff()
 	c.e.cfg.Log.Error("a handler panicked; its connection is closed", "panic", p, "peer", c.remote, "stack", string(debug.Stack()))
 	*err = errPanic
 }

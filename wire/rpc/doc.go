@@ -56,9 +56,10 @@
 // A Receiver is called exactly once for each Send that returned nil: whoever
 // removes the call from the connection's table, under its mutex, calls it. At
 // most one goroutine writes to a connection. A chunk of input is given back when
-// the reader and all requests in it have dropped it. Nothing is allocated for a
-// request and its answer. No mutex is held over I/O or a callback; wheel.mu is
-// taken under conn.mu, and no other lock of the package under either.
+// the reader and all requests in it have dropped it; one whose handler panicked
+// never does, and what its connection holds counts no more. Nothing is allocated
+// for a request and its answer. No mutex is held over I/O or a callback; wheel.mu
+// is taken under conn.mu, and no other lock of the package under either.
 //
 // Types are safe for concurrent use unless they say otherwise. Close ends every
 // goroutine.

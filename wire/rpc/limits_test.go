@@ -396,6 +396,48 @@ func TestPanic(t *testing.T) {
 	})
 }
 
+// What a request holds whose handler has panicked counts no more, whoever else
+// of its connection is answered later.
+func TestPanicIsWrittenOff(t *testing.T) {
+	for name, handler := range map[string]rpc.Handler{
+		"on the reader": func(*rpc.Request) { panic("oops") },
+		"on two workers": func(r *rpc.Request) {
+			go r.Abort()
+			go r.Abort()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := &transport.Mem{}
+				var k keeper
+				b := start(t, n, 2, func(c *rpc.Config) {
+					c.Handlers[wire.OpRead], c.Handlers[wire.OpHint] = handler, k.handle
+				})
+				p := knows(start(t, n, 1, nil), b)
+				o := outcome{make(chan rpc.Answer, 1)}
+				if err := p.Send(&rpc.Message{Op: wire.OpHint, Lane: rpc.Small, Body: noise(100 << 10)}, o); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				if rpc.Held(b.Endpoint) == 0 {
+					t.Fatal("a request that is not answered holds nothing")
+				}
+				if _, err := call(t, p, wire.OpRead, "x"); !errors.Is(err, rpc.ErrPeerDown) {
+					t.Error(err)
+				}
+				synctest.Wait()
+				if held := rpc.Held(b.Endpoint); held != 0 {
+					t.Errorf("%d bytes are held", held)
+				}
+				k.kept[0].Reply()
+				if held := rpc.Held(b.Endpoint); held != 0 {
+					t.Errorf("%d bytes are held after an answer that nobody gets", held)
+				}
+			})
+		})
+	}
+}
+
 // noise is bytes that cannot be compressed.
 func noise(n int) []byte {
 	b := make([]byte, n)

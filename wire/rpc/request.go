@@ -112,11 +112,12 @@ func (r *Request) Weigh(n int) bool {
 }
 
 // Abort ends the connection, and the request with it: its handler may have left
-// anything behind. The bytes of the body are never used again. A request that
-// was answered is left alone.
+// anything behind. The bytes of the body are never used again, and count no more
+// as input. A request that was answered is left alone.
 func (r *Request) Abort() {
 	if c := r.c; c != nil {
 		c.e.stats.Panics.Add(1)
+		c.writeOff()
 		c.fail(errPanic)
 	}
 }
