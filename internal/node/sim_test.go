@@ -258,9 +258,14 @@ func (s *simulation) dc(i int) string {
 }
 
 // start boots machine i until a node serves on it, if none does.
-func (s *simulation) start(i int) (err error) {
+func (s *simulation) start(i int) error {
 	<-s.nodes[i].turn
 	defer func() { s.nodes[i].turn <- struct{}{} }()
+	return s.startInTurn(i)
+}
+
+// startInTurn is start for the holder of the machine's turn.
+func (s *simulation) startInTurn(i int) (err error) {
 	if s.nodes[i].node.Load() != nil {
 		return nil // somebody else was first
 	}
@@ -338,11 +343,10 @@ func (s *simulation) createTables() error {
 			h:    history.New(history.Options{Stamps: stamps, Now: s.w.Clock.Now, Skew: simSkew, Monotonic: !s.byHints}),
 		}
 	}
-	for i := range s.nodes {
-		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
-			return err
-		}
+	if err := s.eventually(s.allSeeAll); err != nil {
+		return err
 	}
+	s.w.Clock.Sleep(simVotes)
 	factors := "'datacenter1': 3"
 	if s.twoDCs {
 		factors += ", 'datacenter2': 3"
@@ -363,13 +367,28 @@ func (s *simulation) createTables() error {
 	return nil
 }
 
-// seesAll tells whether node i knows that all are alive.
-func (s *simulation) seesAll(i int) error {
-	n, err := s.count(i, "SELECT * FROM system_views.gossip_info WHERE rpc_ready = 'true' ALLOW FILTERING")
-	if err == nil && n != len(s.nodes) {
-		err = fmt.Errorf("node %d sees %d nodes alive of %d", i, n, len(s.nodes))
+// allSeeAll tells whether every node knows that all are alive, and none has
+// failed and is to be restarted.
+func (s *simulation) allSeeAll() error {
+	for i := range s.nodes {
+		n := s.nodes[i].node.Load()
+		if n == nil {
+			return errDown
+		}
+		select {
+		case <-n.Failed():
+			return fmt.Errorf("node %d has failed: %w", i, n.FailedErr())
+		default:
+		}
+		seen, err := s.count(i, "SELECT * FROM system_views.gossip_info WHERE rpc_ready = 'true' ALLOW FILTERING")
+		if err == nil && seen != len(s.nodes) {
+			err = fmt.Errorf("node %d sees %d nodes alive of %d", i, seen, len(s.nodes))
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 // count is how many rows of the node itself a SELECT gives.
@@ -394,10 +413,8 @@ func (s *simulation) count(i int, text string) (int, error) {
 // beCalm has clients and operators go on without any fault: nothing may fail.
 func (s *simulation) beCalm() error {
 	s.w.Clock.Sleep(simNoticed)
-	for i := range s.nodes {
-		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
-			return err
-		}
+	if err := s.eventually(s.allSeeAll); err != nil {
+		return err
 	}
 	s.calm.Store(true)
 	s.storm.calm.Store(true)
@@ -413,10 +430,10 @@ func (s *simulation) goOnApart() error {
 	if !s.twoDCs {
 		return nil
 	}
-	for i := range s.nodes {
-		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
-			return err
-		}
+	// A change of the schema that began while nothing was wrong needs both.
+	s.w.Clock.Sleep(partedLong)
+	if err := s.eventually(s.allSeeAll); err != nil {
+		return err
 	}
 	cut := s.w.Net.Split([]int{0, 1, 2}, []int{3, 4, 5})
 	s.calm.Store(true)
@@ -439,16 +456,14 @@ func (s *simulation) goOnApart() error {
 // quiet waits until nothing is left to do, reads everything at ALL and then
 // each replica alone.
 func (s *simulation) quiet() error {
-	for i := range s.nodes {
-		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
-			return err
-		}
+	if err := s.eventually(s.allSeeAll); err != nil {
+		return err
 	}
 	for i := range s.nodes {
 		err := s.eventually(func() error {
 			n, err := s.count(i, "SELECT * FROM system_views.pending_hints")
 			if err == nil && n > 0 {
-				err = fmt.Errorf("node %d keeps hints for %d nodes", i, n)
+				err = errors.Join(fmt.Errorf("node %d keeps hints for %d nodes", i, n), s.allSeeAll(), s.storm.agreed())
 			}
 			return err
 		})

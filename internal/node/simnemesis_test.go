@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ilion-db/ilion/internal/node"
 	"github.com/ilion-db/ilion/internal/sim"
 	"github.com/ilion-db/ilion/internal/vfs"
 )
@@ -28,6 +29,10 @@ const (
 	// connection is noticed after four heartbeats of 500 ms, and made again after
 	// a pause of 5 s.
 	simNoticed = 10 * time.Second
+	// simVotes is longer than it takes until all vote on the metadata log who
+	// shall, since its leader looks for them once a second: noQuorum counts on
+	// five.
+	simVotes = 10 * time.Second
 	// simLog is the bytes of commit log that await a flush: there are files.
 	simLog = 256 << 10
 )
@@ -59,18 +64,27 @@ func (s *simulation) startGuards() *guards {
 				}
 				select {
 				case <-n.Failed():
-					if s.runs(i, n) {
-						s.nodes[i].restarts++
-						s.w.Machines[i].Kill()
-						s.stop(i)
-						s.restart(i)
-					}
+					s.replace(i, n)
 				default:
 				}
 			}
 		})
 	}
 	return g
+}
+
+// replace ends a node that has failed and starts another one, unless it ended
+// before.
+func (s *simulation) replace(i int, failed *node.Node) {
+	<-s.nodes[i].turn
+	defer func() { s.nodes[i].turn <- struct{}{} }()
+	if !s.runs(i, failed) {
+		return
+	}
+	s.nodes[i].restarts++
+	s.w.Machines[i].Kill()
+	s.nodes[i].close()
+	s.started(i, s.startInTurn(i))
 }
 
 // nemeses are several that are at work at once.
@@ -131,8 +145,11 @@ func (s *simulation) nemeses() nemeses {
 }
 
 // restart starts node i, which no fault may prevent.
-func (s *simulation) restart(i int) {
-	if err := s.start(i); err != nil {
+func (s *simulation) restart(i int) { s.started(i, s.start(i)) }
+
+// started takes note of the outcome of a restart.
+func (s *simulation) started(i int, err error) {
+	if err != nil {
 		s.found.note(fmt.Errorf("node %d does not start again: %w", i, err))
 	}
 }
@@ -180,10 +197,9 @@ func (s *simulation) startsHalf(i int) int64 {
 // before its last start, while clients go on. Both must be refused. Nothing else
 // is wrong then: who has forgotten a disk, or hears nobody, cannot refuse it.
 func (s *simulation) loseDisks() error {
-	for i := range s.nodes {
-		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
-			return err
-		}
+	s.w.Clock.Sleep(simNoticed)
+	if err := s.eventually(s.allSeeAll); err != nil {
+		return err
 	}
 	// Neither founds a cluster, nor coordinates when only hints are judged.
 	wiped, older := 3, 4
@@ -199,10 +215,8 @@ func (s *simulation) loseDisks() error {
 	if err := s.start(older); err != nil {
 		return err
 	}
-	for i := range s.nodes {
-		if err := s.eventually(func() error { return s.seesAll(i) }); err != nil {
-			return err
-		}
+	if err := s.eventually(s.allSeeAll); err != nil {
+		return err
 	}
 	if err := s.refused(older, before); err != nil {
 		return fmt.Errorf("a disk that was rolled back: %w", err)
@@ -213,9 +227,11 @@ func (s *simulation) loseDisks() error {
 // refused starts machine i on another disk, which must not succeed, and then on
 // its own again.
 func (s *simulation) refused(i int, disk *vfs.Mem) error {
+	<-s.nodes[i].turn
+	defer func() { s.nodes[i].turn <- struct{}{} }()
 	m := s.w.Machines[i]
 	m.Kill()
-	s.stop(i)
+	s.nodes[i].close()
 	own := m.Backup()
 	m.Restore(disk)
 	n, err := s.serve(i, m.Boot(), 30*time.Second)
@@ -228,7 +244,7 @@ func (s *simulation) refused(i int, disk *vfs.Mem) error {
 		return fmt.Errorf("node %d does not start, and nobody refused it: %w", i, err)
 	}
 	m.Restore(own)
-	return s.start(i)
+	return s.startInTurn(i)
 }
 
 // rotten is the machine whose disk gives back other bits than were written.
