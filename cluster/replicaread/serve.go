@@ -152,7 +152,12 @@ func (v *serving) answer(err error) {
 		v.fail(e)
 		return
 	}
-	invariant.Check(len(v.store.head)+len(v.store.body) <= wire.MaxBody, "replicaread: a page is longer than an answer may be")
+	if n := len(v.store.head) + len(v.store.body); n > wire.MaxBody {
+		// Each of the writes that made it was short enough.
+		v.rd.cfg.Log.Warn("a row is too long to be sent to another node", "table", v.read.Table.String(), "bytes", n, "maximum", wire.MaxBody)
+		v.fail(wire.Errorf(wire.CodeFailed, "a row takes %d bytes, an answer may have %d", n, wire.MaxBody))
+		return
+	}
 	v.req.Reply(v.store.head, v.store.body)
 	v.recycle()
 }
