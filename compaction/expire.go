@@ -9,12 +9,9 @@ package compaction
 // one TTL those that have expired need not have reached the others, who let go
 // of what they shadow as well; a tombstone must, since what it shadows on a
 // replica that has missed it lives on.
-func (s *State) expired(o *Options) (tables []*TableInfo, uncheckedTTL bool) {
+func (s *State) expired(o *Options) (tables []*TableInfo) {
 	bound := s.GCBefore
-	if s.uniformTTL() {
-		bound, uncheckedTTL = s.GraceBefore, s.GraceBefore > s.GCBefore
-	}
-	if o.UnsafeExpiration {
+	if o.UnsafeExpiration || s.uniformTTL() {
 		bound = s.GraceBefore
 	}
 	dead := func(t *TableInfo) bool { return t.AllExpire && t.MaxDrop < bound }
@@ -28,7 +25,7 @@ func (s *State) expired(o *Options) (tables []*TableInfo, uncheckedTTL bool) {
 			tables = append(tables, t)
 		}
 	}
-	return tables, uncheckedTTL
+	return tables
 }
 
 // oldest is the smallest timestamp of what t may shadow: of everything that is

@@ -15,8 +15,8 @@ func Pick(o *Options, s *State) []Task {
 	}
 	var tasks []Task
 	taken := make(map[uint64]bool)
-	if dead, unchecked := s.expired(o); len(dead) > 0 {
-		tasks = append(tasks, Task{Kind: DropExpired, Tables: s.ids(dead), Shards: 1, UncheckedTTL: unchecked})
+	if dead := s.expired(o); len(dead) > 0 {
+		tasks = append(tasks, Task{Kind: DropExpired, Tables: s.ids(dead), Shards: 1})
 		for _, t := range dead {
 			taken[t.ID] = true
 		}

@@ -89,12 +89,8 @@ func runCase(in string) string {
 func formatTasks(tasks []Task, s *State) string {
 	out := ""
 	for _, task := range tasks {
-		out += fmt.Sprintf("%s %v level %d, shards %d, cuts %d", task.Kind, task.Tables, task.Level,
+		out += fmt.Sprintf("%s %v level %d, shards %d, cuts %d\n", task.Kind, task.Tables, task.Level,
 			task.Shards, len(ShardsOf(s, &task)))
-		if task.UncheckedTTL {
-			out += ", by TTL"
-		}
-		out += "\n"
 	}
 	if out == "" {
 		return "nothing\n"

@@ -80,10 +80,6 @@ type Task struct {
 	// Shards is the number of equal parts of the token space at whose bounds
 	// outputs are cut; see Cuts.
 	Shards int
-	// UncheckedTTL tells of a DropExpired task that GCBefore does not hold for
-	// it: every cell of the table has the same TTL, so what one file shadowed
-	// has expired as well.
-	UncheckedTTL bool
 }
 
 // group is what files of one task have in common.
