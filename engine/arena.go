@@ -4,23 +4,35 @@ import (
 	"sync"
 	"unsafe"
 
-	"github.com/ilion-db/ilion/internal/invariant"
+	"github.com/ilion-db/ilion/engine/memtable"
 	"github.com/ilion-db/ilion/internal/mem"
 )
 
 // arena gives memtables their chunks: those of the pool while the share has
 // room, and mappings of their own for what cannot be refused (a record that is
 // in the log already) or is no size of the pool's: large values.
+//
+// Where the system refuses a mapping, the chunk is of the Go heap and the engine
+// ends: the record is linked and can be read until then. If the heap gets
+// nothing either, the runtime ends the process and says so.
 type arena struct {
-	pool  *mem.ChunkPool
-	share *mem.Share
+	pool    *mem.ChunkPool
+	share   *mem.Share
+	heap    memtable.HeapAllocator
+	mapping func(n int) ([]byte, error) // mem.Map
+	unmap   func(b []byte) error        // mem.Unmap
+	// refused is told, in a goroutine of its own, since locks are held, why the
+	// system does not do either.
+	refused func(err error)
 
-	mu  sync.Mutex // protects own
-	own map[*byte]struct{}
+	mu  sync.Mutex     // protects own
+	own map[*byte]bool // the chunks that are not of the pool; true for mappings
 }
 
-func newArena(share *mem.Share) *arena {
-	return &arena{pool: mem.NewChunkPool(share), share: share, own: map[*byte]struct{}{}}
+func newArena(share *mem.Share, refused func(err error)) *arena {
+	return &arena{
+		pool: mem.NewChunkPool(share), share: share, mapping: mem.Map, unmap: mem.Unmap, refused: refused, own: map[*byte]bool{},
+	}
 }
 
 // Alloc implements memtable.Allocator.
@@ -31,10 +43,13 @@ func (a *arena) Alloc(n int) []byte {
 		}
 	}
 	a.share.Force(int64(n))
-	b, err := mem.Map(n)
-	invariant.Check(err == nil, "engine: no memory for a logged record: %v", err)
+	b, err := a.mapping(n)
+	if err != nil {
+		b = a.heap.Alloc(n)
+		go a.refused(err)
+	}
 	a.mu.Lock()
-	a.own[unsafe.SliceData(b)] = struct{}{}
+	a.own[unsafe.SliceData(b)] = err == nil
 	a.mu.Unlock()
 	return b
 }
@@ -42,17 +57,23 @@ func (a *arena) Alloc(n int) []byte {
 // Free implements memtable.Allocator.
 func (a *arena) Free(b []byte) {
 	a.mu.Lock()
-	_, own := a.own[unsafe.SliceData(b)]
+	mapped, own := a.own[unsafe.SliceData(b)]
 	delete(a.own, unsafe.SliceData(b))
 	a.mu.Unlock()
-	if !own {
+	n := int64(len(b))
+	switch {
+	case !own:
 		a.pool.Put(b)
 		return
+	case !mapped:
+		a.heap.Free(b)
+	default:
+		if err := a.unmap(b); err != nil {
+			go a.refused(err) // it is still there, and counted
+			return
+		}
 	}
-	n := len(b)
-	err := mem.Unmap(b)
-	invariant.Check(err == nil, "engine: unmapping a chunk: %v", err)
-	a.share.Release(int64(n))
+	a.share.Release(n)
 }
 
 // idle tells whether everything has been given back.

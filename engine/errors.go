@@ -11,8 +11,8 @@ import (
 var (
 	// ErrFailed is the answer to writes once the log or the manifest could not
 	// be written: what the disk holds is unknown until the engine is opened
-	// again.
-	ErrFailed = errors.New("engine: the disk failed, the node must be restarted")
+	// again. Or the system has refused memory for what is in the log.
+	ErrFailed = errors.New("engine: stopped, the node must be restarted")
 	// ErrClosed is the answer after Close.
 	ErrClosed = errors.New("engine: closed")
 	// ErrDiskFull refuses writes while the disk is nearly full; they are

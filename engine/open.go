@@ -51,7 +51,7 @@ func Open(o Options) (*Engine, error) {
 	}
 	e.cacheNow = e.cacheLimit
 	e.cache = cache.New(e.cacheLimit)
-	e.arena = newArena(e.memory)
+	e.arena = newArena(e.memory, func(err error) { e.fail(fmt.Errorf("memory of a memtable: %w", err)) })
 	if err := e.load(); err != nil {
 		e.abandon()
 		return nil, err
