@@ -240,8 +240,9 @@ func (e *Engine) DropSnapshot(tag string, match func(schema.TableID) bool) error
 // Import adds the rows of the table's files in dir, a snapshot of it for
 // instance, and returns how many files there were. They stay as they are: what is
 // added are copies, checked block by block, and rows in them that are older than
-// what the table has do not show. It is durable when it returns; an error means
-// that nothing was added.
+// what the table has do not show. Files that were written for other columns are
+// refused, see compareColumns. It is durable when it returns; an error means that
+// nothing was added.
 func (e *Engine) Import(ctx context.Context, id schema.TableID, dir string) (files int, err error) {
 	t, err := e.table(id)
 	if err != nil {
@@ -299,7 +300,10 @@ func (e *Engine) importFile(ctx context.Context, w *fileWriter, path string) err
 	}
 	defer r.Close()
 	if of := r.Properties().Table; of != w.table.id {
-		return fmt.Errorf("%s is of table %x, %s is table %x", path, of, w.table.name(), w.table.id)
+		return fmt.Errorf("%s is of table %s, %s is table %s", path, of, w.table.name(), w.table.id)
+	}
+	if err := compareColumns(w.table.def.Load(), r.Properties().Columns); err != nil {
+		return fmt.Errorf("%s was written for other columns than %s has: %w", path, w.table.name(), err)
 	}
 	var it sstable.Iter
 	defer it.Close()
@@ -308,6 +312,56 @@ func (e *Engine) importFile(ctx context.Context, w *fileWriter, path string) err
 		return err
 	}
 	return w.Cut()
+}
+
+// compareColumns tells the first of a file's columns that contradicts the table's.
+// A file knows columns by their ids, which a table that is made anew under its id
+// gives once more, from 1. Columns that came after the file was written, or were
+// dropped since, are no contradiction. What a file does not tell of its columns,
+// names and clustering order, is not compared.
+func compareColumns(def *schema.Table, columns []sstable.Column) error {
+	type column struct {
+		name  string
+		kind  schema.ColumnKind
+		typ   *schema.Type
+		place int // among the table's columns, -1 if it was dropped
+	}
+	all := def.Columns()
+	known := make(map[schema.ColumnID]column, len(all)+len(def.Dropped))
+	for i, c := range all {
+		known[c.ID] = column{c.Name, c.Kind, c.Type, i}
+	}
+	for _, c := range def.Dropped {
+		known[c.ID] = column{c.Name, c.Kind, c.Type, -1}
+	}
+	for i, c := range all[:len(def.PartitionKey)+len(def.Clustering)] {
+		if i >= len(columns) || columns[i].ID != c.ID {
+			return fmt.Errorf("column %s of the primary key is not at its place there", c.Name)
+		}
+	}
+	last := -1
+	for i := range columns {
+		c := &columns[i]
+		k, given := known[c.ID]
+		switch {
+		case !given && c.ID >= def.NextColumnID:
+			return fmt.Errorf("there is no column with the id %d, there of type %.80q", c.ID, c.Type)
+		case !given: // a forced recovery has lost it, and nobody gets its id
+		case c.Kind != k.kind:
+			return fmt.Errorf("column %s is of another kind there", k.name)
+		case c.Type != k.typ.String():
+			return fmt.Errorf("column %s is of type %q, there of type %.80q", k.name, k.typ, c.Type)
+		case k.place < 0:
+		case c.DroppedAt != 0:
+			return fmt.Errorf("column %s is one that was dropped there", k.name)
+		case k.place <= last:
+			// Others come between the old ones, whose order stays.
+			return fmt.Errorf("column %s is at another place there", k.name)
+		default:
+			last = k.place
+		}
+	}
+	return nil
 }
 
 // stoppable is a source that ends with its context or the engine.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -173,7 +174,8 @@ func TestImportRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := "/d/snapshots/x/" + tableDir(table1)
-	if _, err := e.Import(ctx, table0, dir); err == nil || !strings.Contains(err.Error(), "is of table") {
+	of := fmt.Sprintf("is of table %s, ks.t0 is table %s", table1, table0)
+	if _, err := e.Import(ctx, table0, dir); err == nil || !strings.Contains(err.Error(), of) {
 		t.Errorf("files of another table: %v", err)
 	}
 	if _, err := e.Import(ctx, table0, "/nowhere"); err == nil || !strings.Contains(err.Error(), "no table files") {
@@ -202,5 +204,106 @@ func TestImportRefuses(t *testing.T) {
 	left, err := fs.List("/d/data/" + tableDir(table0))
 	if err != nil && !errors.Is(err, vfs.ErrNotExist) || len(left) > 0 {
 		t.Errorf("files are left over: %v, %v", left, err)
+	}
+}
+
+// importSchema has table0 with the columns k, c, v and w, changed.
+func importSchema(t *testing.T, change func(*schema.Table)) *schema.Snapshot {
+	t.Helper()
+	def := &schema.Table{
+		ID: table0, Keyspace: "ks", Name: "t0",
+		PartitionKey: []*schema.Column{{ID: 1, Name: "k", Kind: schema.PartitionKey, Type: schema.TypeBlob}},
+		Clustering:   []*schema.Column{{ID: 2, Name: "c", Kind: schema.Clustering, Type: schema.TypeBigint}},
+		Regular: []*schema.Column{
+			{ID: 3, Name: "v", Kind: schema.Regular, Position: -1, Type: schema.TypeBlob},
+			{ID: 4, Name: "w", Kind: schema.Regular, Position: -1, Type: schema.TypeInt},
+		},
+		NextColumnID: 5, Options: schema.DefaultOptions(),
+	}
+	change(def)
+	def.Init()
+	s, err := testSchema(t, 0).Apply(schema.Change{Kind: schema.CreateTable, Table: def}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Files of a table that was made anew with other columns are refused by the name
+// of a column. Columns that came, went or were renamed since are no reason.
+func TestImportComparesColumns(t *testing.T) {
+	ctx := context.Background()
+	fs := vfs.NewMem()
+	open := func(dir string, change func(*schema.Table)) *Engine {
+		t.Helper()
+		o := testOptions(t, fs, dir, 0)
+		o.Schema = importSchema(t, change)
+		e := mustOpen(t, o)
+		t.Cleanup(func() {
+			if err := e.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+		return e
+	}
+	same := func(*schema.Table) {}
+	dropped := func(d *schema.Table) {
+		d.Regular = d.Regular[:1]
+		d.Dropped = []schema.DroppedColumn{{ID: 4, Name: "w", Kind: schema.Regular, Type: schema.TypeInt, DroppedAt: 7}}
+	}
+	write := func(dir string, change func(*schema.Table)) (files string, want []string) {
+		e := open(dir, change)
+		apply(t, e, insert(0, "p", 1, 1, "a"))
+		if err := e.Snapshot(table0, "x"); err != nil {
+			t.Fatal(err)
+		}
+		return dir + "/snapshots/x/" + tableDir(table0), dump(t, e, 0, "p")
+	}
+	files, want := write("/from", same)
+	later, _ := write("/later", dropped)
+	for i, c := range []struct {
+		name   string
+		files  string
+		change func(*schema.Table)
+		says   string // in the error; "" is none
+	}{
+		{"the same", files, same, ""},
+		{"a column was added", files, func(d *schema.Table) {
+			d.Regular = append(d.Regular, &schema.Column{ID: 5, Name: "vw", Kind: schema.Regular, Position: -1, Type: schema.TypeInt})
+			d.NextColumnID = 6
+		}, ""},
+		{"a column was dropped", files, dropped, ""},
+		{"a column was dropped before the files were written", later, dropped, ""},
+		{"a key column was renamed", files, func(d *schema.Table) { d.PartitionKey[0].Name = "key" }, ""},
+		{"a column was forgotten in a recovery", files, func(d *schema.Table) { d.Regular, d.NextColumnID = d.Regular[:1], 100 }, ""},
+		{"another type", files, func(d *schema.Table) { d.Regular[1].Type = schema.TypeBigint }, `column w is of type "bigint", there of type "int"`},
+		{"another kind", files, func(d *schema.Table) {
+			d.Static, d.Regular = d.Regular[1:], d.Regular[:1]
+			d.Static[0].Kind = schema.Static
+		}, "column w is of another kind"},
+		{"a column is missing", files, func(d *schema.Table) { d.Regular, d.NextColumnID = d.Regular[:1], 4 }, `there is no column with the id 4, there of type "int"`},
+		{"another order", files, func(d *schema.Table) { d.Regular[1].Name = "a" }, "column a is at another place"},
+		{"a longer partition key", files, func(d *schema.Table) {
+			c := d.Clustering[0]
+			c.Kind, c.Position = schema.PartitionKey, 1
+			d.PartitionKey, d.Clustering = append(d.PartitionKey, c), nil
+		}, "column c is of another kind"},
+		{"another key column", files, func(d *schema.Table) { d.Clustering[0].ID, d.NextColumnID = 5, 6 }, "column c of the primary key"},
+		{"a dropped column of another type", files, func(d *schema.Table) {
+			dropped(d)
+			d.Dropped[0].Type = schema.TypeBlob
+		}, `column w is of type "blob", there of type "int"`},
+		{"a column that was dropped there", later, same, "column w is one that was dropped there"},
+	} {
+		e := open(fmt.Sprintf("/to%d", i), c.change)
+		n, err := e.Import(ctx, table0, c.files)
+		switch {
+		case c.says == "" && (err != nil || n != 1):
+			t.Errorf("%s: %d files were added: %v", c.name, n, err)
+		case c.says == "" && !slices.Equal(dump(t, e, 0, "p"), want):
+			t.Errorf("%s: %v, want %v", c.name, dump(t, e, 0, "p"), want)
+		case c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "ks.t0") || len(dump(t, e, 0, "p")) > 0):
+			t.Errorf("%s: %v, want %q", c.name, err, c.says)
+		}
 	}
 }
