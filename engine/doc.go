@@ -85,6 +85,8 @@
 //     again.
 //   - If an edit failed and nobody knows whether it is durable, the files that
 //     it names stay on disk; the next start knows.
+//   - A start whose replay fails takes back the files that it wrote: the log still
+//     holds all that is in them.
 //   - A tombstone is purged only where no memtable, no other file and no record
 //     that would be replayed can hold something that it shadows.
 //   - After the first failed write or sync of log or manifest nothing is

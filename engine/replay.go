@@ -60,6 +60,7 @@ func (e *Engine) replay(state *manifest.State) error {
 		err = errors.Join(ownErr, log.Close())
 	}
 	if err != nil {
+		e.takeBack(state)
 		return e.explain(err)
 	}
 	e.log, e.discarded, e.replayed = log, start.Segment, r.result
@@ -67,6 +68,36 @@ func (e *Engine) replay(state *manifest.State) error {
 		e.opts.LogSize = commitlog.DefaultMaxSize
 	}
 	return nil
+}
+
+// takeBack removes the files that a replay which has failed made the manifest name
+// beyond those in state. All that they hold is in the log still, and starts that
+// fail again and again would fill the disk with copies of it.
+func (e *Engine) takeBack(state *manifest.State) {
+	var edit manifest.Edit
+	var written []*file
+	for id, t := range e.allTables() {
+		var before map[uint64]manifest.File
+		if s := state.Tables[id]; s != nil {
+			before = s.Files
+		}
+		for _, f := range t.current.Load().files {
+			if _, named := before[f.id]; !named {
+				edit.RemoveFile(id, f.id)
+				written = append(written, f)
+			}
+		}
+	}
+	if edit.Empty() {
+		return
+	}
+	if err := e.commit(&edit); err != nil {
+		e.logger.Warn("table files that a failed start has written are kept", "files", len(written), "error", err)
+		return
+	}
+	for _, f := range written {
+		f.obsolete.Store(true)
+	}
 }
 
 // record takes one record of the log. Its frame has passed its checksum and a

@@ -206,6 +206,32 @@ func TestReplayRunRefuses(t *testing.T) {
 	}
 }
 
+// TestFailedStartsLeaveNothing lets starts fail behind a replay that has written
+// table files: the next one, which writes them again, does not find them.
+func TestFailedStartsLeaveNothing(t *testing.T) {
+	o, want := plainLog(t, 3)
+	disk := vfs.NewFault(o.FS, nil)
+	o.FS = disk
+	broken := errors.New("the log takes nothing")
+	disk.Add(vfs.Rule{Ops: vfs.OpsOf(vfs.OpCreate, vfs.OpWrite), Glob: "/d/commitlog/*", Times: -1, Err: broken})
+	for range 2 {
+		written := disk.Add(vfs.Rule{Ops: vfs.OpsOf(vfs.OpCreate), Glob: "*.sst"})
+		if e, err := Open(o); !errors.Is(err, broken) {
+			t.Fatalf("%v, %v", e, err)
+		}
+		left, err := disk.List("/d/data/" + tableDir(table0))
+		if err != nil || len(left) > 0 || written.Seen() == 0 {
+			t.Errorf("of %d files %v are left, %v", written.Seen(), left, err)
+		}
+	}
+	disk.Clear()
+	e := mustOpen(t, o)
+	defer e.Close()
+	if got, err := tableDump(e); err != nil || got != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, short(got), short(want))
+	}
+}
+
 // TestCrashWhileReplaying cuts the power at the calls of a replay that change
 // the disk; each image opens and has everything.
 func TestCrashWhileReplaying(t *testing.T) {
