@@ -14,23 +14,36 @@ import (
 // fence refuses a read that was planned on another schema of its table or other
 // owners of its tokens, from and to included, than are in force.
 func (n *network) fence(id schema.TableID, from, to ring.Token, epoch uint64) *wire.Error {
-	top := n.cluster.Topology()
-	if epoch > top.Epoch {
-		return &wire.Error{Code: wire.CodeBehind, Epoch: top.Epoch}
+	return inForce{n.cluster.Topology(), n.cluster.Schema()}.fence(id, from, to, epoch)
+}
+
+// inForce is what reads are held against. The schema is loaded after the topology
+// and may be newer.
+type inForce struct {
+	topology *cluster.Topology
+	schema   *schema.Snapshot
+}
+
+// fence tells the epoch of the newer of the two: who is refused for what has changed
+// asks again only if that is later than its own.
+func (f inForce) fence(id schema.TableID, from, to ring.Token, epoch uint64) *wire.Error {
+	if epoch > f.topology.Epoch {
+		return &wire.Error{Code: wire.CodeBehind, Epoch: f.topology.Epoch}
 	}
-	t, placed := n.cluster.Schema().TableByID(id), top.Tables[id]
+	t, placed, code := f.schema.TableByID(id), f.topology.Tables[id], wire.Code(0)
 	switch {
 	case t == nil || placed == nil:
-		return &wire.Error{Code: wire.CodeUnknownTable, Epoch: top.Epoch}
+		code = wire.CodeUnknownTable
 	case fail.Mutant("skip-fencing"):
-		return nil
 	case t.Epoch > epoch:
-		return &wire.Error{Code: wire.CodeStale, Epoch: top.Epoch}
+		code = wire.CodeStale
+	default:
+		code = fenceOwners(placed, from, to, epoch)
 	}
-	if code := fenceOwners(placed, from, to, epoch); code != 0 {
-		return &wire.Error{Code: code, Epoch: top.Epoch}
+	if code == 0 {
+		return nil
 	}
-	return nil
+	return &wire.Error{Code: code, Epoch: max(f.topology.Epoch, f.schema.Epoch)}
 }
 
 // fenceOwners compares the owners of the ranges that hold the tokens.

@@ -85,7 +85,9 @@ func (n *Node) nativeAddress() string {
 }
 
 // pagingKey authenticates paging states. It is the same on every node of the
-// cluster and after a restart, and nobody outside learns the cluster's id.
+// cluster and after a restart. It is no secret: the cluster's id is told in every
+// hello and made from its founder's host id, which clients are shown. See
+// docs/decisions/0009-paging-state.md.
 func (n *Node) pagingKey() []byte {
 	sum := sha256.Sum256(append([]byte("ilion paging state v1\x00"), n.identity.ClusterID[:]...))
 	return sum[:]
