@@ -21,7 +21,8 @@ type Write struct {
 	Consistency ring.ConsistencyLevel
 	Deadline    int64 // clock.Mono nanoseconds, 0 for none
 	// Created is when a batch that is written again was made, microseconds; 0 for
-	// a fresh write. What was truncated or dropped since is left out.
+	// a fresh write. What was truncated or dropped since is left out, and what may
+	// have been deleted by a tombstone that its only replica has purged since.
 	Created int64
 	Done    Completer
 }
@@ -95,6 +96,9 @@ type Replica interface {
 	// SetPurgeBound allows tombstones of a range at or below the local time
 	// to be purged; never lowered.
 	SetPurgeBound(table schema.TableID, r mutation.PartitionRange, localTime uint32) error
+	// PurgedTo is the highest local time, seconds, of a tombstone of the table
+	// that has been purged or may be by now, 0 if there is none.
+	PurgedTo(table schema.TableID) uint32
 	// ApplySchema makes the store follow a new snapshot before it is used.
 	ApplySchema(s *schema.Snapshot) error
 }

@@ -71,7 +71,7 @@ type Engine struct {
 	flushing  int
 	flushIdle chan struct{}
 
-	compactMu    sync.Mutex // protects the next three and the fields compacting of tables
+	compactMu    sync.Mutex // protects the next three, compacting of tables, purgingTo of tasks
 	tasks        map[uint64]*task
 	lastTask     uint64
 	taskDone     chan struct{} // closed and replaced when a task ends

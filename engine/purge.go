@@ -24,6 +24,35 @@ func (e *Engine) SetPurgeBound(table schema.TableID, r mutation.PartitionRange, 
 	return nil
 }
 
+// PurgedTo is the highest local time, in seconds, of what has been purged of the
+// table or is being purged by a task that runs, 0 if there is none. What was
+// written up to that second and comes only now may have been deleted by it.
+func (e *Engine) PurgedTo(table schema.TableID) uint32 {
+	// The tasks first: one that ends meanwhile is in the manifest by then.
+	return max(e.purgingTo(table), e.manifest.PurgedTo(table))
+}
+
+// purgingTo is PurgedTo for the tasks that run.
+func (e *Engine) purgingTo(table schema.TableID) (to uint32) {
+	e.compactMu.Lock()
+	defer e.compactMu.Unlock()
+	for _, k := range e.tasks {
+		if k.table.id == table {
+			to = max(to, k.purgingTo)
+		}
+	}
+	return to
+}
+
+// willPurge announces that the task purges tombstones up to that local time. It
+// is called before the task looks for what they may shadow.
+func (k *task) willPurge(to uint32) {
+	e := k.table.engine
+	e.compactMu.Lock()
+	defer e.compactMu.Unlock()
+	k.purgingTo = to
+}
+
 // maxBounds is how many ranges a table keeps bounds for; then the lowest goes,
 // and what it allowed waits for the next call.
 const maxBounds = 4096

@@ -28,6 +28,9 @@ type task struct {
 	now    uint32
 	total  int64 // bytes
 	done   atomic.Int64
+	// purgingTo is the highest local time that it may purge, under
+	// engine.compactMu.
+	purgingTo uint32
 }
 
 // run does a task and releases it. The inputs stay what they are if it fails.
@@ -40,6 +43,7 @@ func (e *Engine) run(ctx context.Context, k *task) error {
 		for _, f := range k.inputs {
 			purged = max(purged, f.Properties().MaxDrop)
 		}
+		k.willPurge(purged)
 		err = k.replace(nil, purged)
 		if err == nil {
 			e.stats.expiredOnly.Add(int64(len(k.inputs)))
@@ -84,6 +88,7 @@ func (k *task) merge(ctx context.Context) error {
 	}
 	if purges {
 		job.GCBefore = k.gcBefore()
+		k.willPurge(max(job.GCBefore, 1) - 1)
 		p := purgeable{task: k}
 		job.MaxPurgeable = p.timestamp
 	}

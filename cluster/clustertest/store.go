@@ -30,6 +30,8 @@ type Store struct {
 	// Acknowledge, if not nil, is given each write's outcome to pass on, at
 	// once or later.
 	Acknowledge func(done func())
+	// Purged is what PurgedTo tells.
+	Purged uint32
 
 	mu        sync.Mutex // protects what follows
 	tables    map[schema.TableID]map[string]*partition
@@ -187,6 +189,9 @@ func (s *Store) Truncated(table schema.TableID) int64 {
 
 // SetPurgeBound implements cluster.Replica: nothing is ever purged.
 func (s *Store) SetPurgeBound(schema.TableID, mutation.PartitionRange, uint32) error { return nil }
+
+// PurgedTo implements cluster.Replica.
+func (s *Store) PurgedTo(schema.TableID) uint32 { return s.Purged }
 
 // ApplySchema implements cluster.Replica.
 func (s *Store) ApplySchema(snap *schema.Snapshot) error {

@@ -119,7 +119,7 @@ func (w *write) begin(ctx context.Context) error {
 		t = v.tables[r.Table()]
 	}
 	switch {
-	case w.replayed != 0 && v.gone(r):
+	case w.replayed != 0 && (v.gone(r) || c.late(v, r, w.replayed)):
 		w.finish(nil)
 		return nil
 	case t == nil:

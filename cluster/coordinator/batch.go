@@ -73,7 +73,7 @@ func (c *Cluster) planBatch(ctx context.Context, w *cluster.Write) (alone bool, 
 	defer c.gate.leave(tk)
 	v := c.view.Load()
 	if w.Created != 0 {
-		w.Records = slices.DeleteFunc(slices.Clone(w.Records), v.gone)
+		w.Records = slices.DeleteFunc(slices.Clone(w.Records), func(r mutation.Record) bool { return v.gone(r) || c.late(v, r, w.Created) })
 	}
 	if len(w.Records) == 0 {
 		w.Done.Complete(nil)

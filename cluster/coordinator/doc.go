@@ -58,6 +58,14 @@
 // its part or a durable hint for it. Where no two are alive one keeps it, and
 // where none is this node does.
 //
+// # Late hints and batches
+//
+// A hint, or a part of a batch that is written again, of a table that was dropped
+// or truncated since is left out. So is one whose only replica has purged a
+// tombstone since, which may have deleted it: the replica judges that by the
+// second in which hint or batch was made. It refuses the hint, whose sender then
+// keeps record of it.
+//
 // # Schema
 //
 // Propose puts a change into the replicated log and returns when all live nodes

@@ -43,6 +43,9 @@ func (s *serving) admit() bool {
 	}
 	if s.body.Hinted != 0 {
 		s.body.Records = slices.DeleteFunc(s.body.Records, v.gone)
+		if !s.leaveOutLate(v) {
+			return false
+		}
 	}
 	s.forward(v)
 	if s.met {
@@ -110,6 +113,42 @@ func (c *Cluster) Repair(ctx context.Context, r mutation.Record, done mutation.C
 func (v *view) gone(r mutation.Record) bool {
 	t := v.tables[r.Table()]
 	return t == nil || r.Epoch() < t.truncated
+}
+
+// leaveOutLate leaves out what late tells of. A hint is refused, so that its
+// sender keeps record of what is missing here; false means that it has been.
+func (s *serving) leaveOutLate(v *view) bool {
+	n := len(s.body.Records)
+	s.body.Records = slices.DeleteFunc(s.body.Records, func(r mutation.Record) bool { return s.c.late(v, r, s.body.Hinted) })
+	if n > len(s.body.Records) && s.r.Op() == wire.OpHint {
+		s.complete(wire.CodePurged)
+		return false
+	}
+	return true
+}
+
+// late tells whether a record of a hint or a batch that was made at created, in
+// microseconds, may bring back what was deleted after it: whether this node is
+// its only replica and has purged a tombstone that is not older. If so it is
+// counted. Where there are more replicas tombstones stay, and nothing is late:
+// what was acknowledged is not given up without need.
+//
+// Both times are by clocks of coordinators, that of the write and that of the
+// delete. If the second is behind the first by more than lies between the two,
+// the tombstone counts as older and the record comes through; if it is ahead, a
+// record may be left out that was written after the delete. A task that begins
+// to purge between this and the store's taking the record is not noticed.
+func (c *Cluster) late(v *view, r mutation.Record, created int64) bool {
+	t := v.tables[r.Table()]
+	if t == nil || t.RF > 1 || !slices.Contains(t.Replicas(r.Token()).Write, 0) {
+		return false
+	}
+	to := c.cfg.Replica.PurgedTo(r.Table())
+	late := to != 0 && created/1_000_000 <= int64(to)
+	if late {
+		c.stats.Late.Inc()
+	}
+	return late
 }
 
 // meet notes the server stamp of a record of another coordinator.

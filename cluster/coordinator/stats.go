@@ -19,12 +19,13 @@ type Stats struct {
 	Served        *metrics.Counter // writes of other coordinators
 	Refused       *metrics.Counter // of these, refused
 	Named         *metrics.Counter // records of these that name their coordinator
+	Late          *metrics.Counter // times a record of a hint or a batch was left out, see late
 }
 
 func (s *Stats) init() {
 	for _, c := range []**metrics.Counter{
 		&s.Unavailable, &s.Timeouts, &s.Failures, &s.Overloaded, &s.Stale, &s.Newer,
-		&s.StoreFailures, &s.Hints, &s.HintsLost, &s.BatchesKept, &s.Untold, &s.Away, &s.Served, &s.Refused, &s.Named,
+		&s.StoreFailures, &s.Hints, &s.HintsLost, &s.BatchesKept, &s.Untold, &s.Away, &s.Served, &s.Refused, &s.Named, &s.Late,
 	} {
 		*c = metrics.NewCounter()
 	}

@@ -11,7 +11,8 @@ var (
 	// ErrExpired refuses a hint that is older than Options.MaxAge.
 	ErrExpired = errors.New("hint is older than the hint window")
 	// ErrRefused is wrapped by a Sender whose target will never take the hint:
-	// its table is gone, or the record is not valid there.
+	// its table is gone, what may have deleted it has been purged, or the record
+	// is not valid there.
 	ErrRefused = errors.New("hint is refused by its target")
 
 	// ErrFull refuses a hint over Options.MaxBytes.

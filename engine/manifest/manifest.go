@@ -12,6 +12,7 @@ import (
 	"github.com/ilion-db/ilion/internal/fail"
 	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/schema"
 )
 
 const (
@@ -287,6 +288,16 @@ func (m *Manifest) State() *State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.state.Clone()
+}
+
+// PurgedTo is what the state says of one table.
+func (m *Manifest) PurgedTo(table schema.TableID) uint32 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t := m.state.Tables[table]; t != nil {
+		return t.PurgedTo
+	}
+	return 0
 }
 
 // Close closes the file. No Apply may run.

@@ -77,6 +77,7 @@ func (n *network) registerRing() {
 	counter("served", "Writes of other coordinators.", s.Served)
 	counter("named", "Records of other coordinators that name them.", s.Named)
 	counter("refused", "Writes of other coordinators that were refused.", s.Refused)
+	counter("late", "Times that a record of a hint or a logged batch was left out, since what may have deleted it has been purged.", s.Late)
 	gauge := func(name, help string, f func() int64) {
 		n.metrics.GaugeFunc("ilion_"+name, help, func() float64 { return float64(f()) })
 	}
