@@ -23,9 +23,9 @@
 // disk did not take, one that the target refuses for good (its table is gone, or
 // a tombstone that may have deleted it has been purged), and what rot has made
 // unreadable: each leaves a Drop of table, token range, target and span of
-// creation times, durable before the hint is let go of or its Add is answered. Drops of one table and target are united; ranges are
-// rounded to 1/256 of the ring and times to a minute, so that an overload costs
-// no write each.
+// creation times, durable before the hint is let go of or its Add is answered.
+// Drops of one table and target are united; ranges are rounded to 1/256 of the
+// ring and times to a minute, so that an overload costs no write each.
 //
 // # Files
 //

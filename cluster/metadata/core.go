@@ -212,6 +212,7 @@ func (c *core) run() {
 	c.check(c.alone())
 	for {
 		c.check(c.settle())
+		c.check(c.history.stopped) // by the snapshot after the last entry
 		pace.set(c.l.clock, c.needsTicks())
 		select {
 		case <-c.l.closing:
@@ -271,7 +272,8 @@ func (c *core) drain() {
 }
 
 // check stops the log for good on the first error, and tells of it, unless it is
-// that the disk was full until the log closed.
+// that the disk was full until the log closed. What a peer said does not end the
+// process: a restart would meet it again.
 func (c *core) check(err error) {
 	if err == nil || c.failed {
 		return
@@ -287,7 +289,7 @@ func (c *core) check(err error) {
 	if !errors.Is(err, ErrStopped) {
 		err = fmt.Errorf("%w: %w", ErrStopped, err)
 	}
-	c.l.fail(err)
+	c.l.fail(err, c.history.stopped != nil || c.file.stopped != nil)
 	c.dismiss()
 }
 

@@ -133,7 +133,7 @@ func (h *history) undo(size int64, err error) error {
 	if h.stopped != nil {
 		return err
 	}
-	if !errors.Is(err, vfs.ErrNoSpace) || h.file.Truncate(size) != nil {
+	if !errors.Is(err, vfs.ErrNoSpace) || h.file.Truncate(size) != nil || h.file.Sync() != nil {
 		return h.stop(err)
 	}
 	h.size = size

@@ -122,6 +122,13 @@ func TestFullDiskRefuses(t *testing.T) {
 		if _, err := l.Propose(context.Background(), keyspace(1)); !errors.Is(err, vfs.ErrNoSpace) {
 			t.Fatal(err)
 		}
+		refused := open(t, mem.CrashClone(vfs.CrashOptions{}), Options{})
+		if n := has(t, refused); n != 1 {
+			t.Errorf("write %d: a power cut after the refusal leaves %d keyspaces", nth, n)
+		}
+		if err := refused.Close(); err != nil {
+			t.Fatal(err)
+		}
 		propose(t, l, 1)
 		image := mem.CrashClone(vfs.CrashOptions{})
 		if err := l.Close(); err != nil {

@@ -69,8 +69,8 @@ type ReplicatedOptions struct {
 	// Warn is told of damage that was repaired and of what could not be done. It
 	// must not block. Nil ignores it.
 	Warn func(msg string)
-	// Failed is told, once, why the log has stopped: it follows nothing any more
-	// until it is opened again. It must not block. Nil ignores it.
+	// Failed is told, once, of the write that has stopped the log: it follows
+	// nothing any more until it is opened again. It must not block. Nil ignores it.
 	Failed func(error)
 }
 
@@ -343,10 +343,15 @@ func (l *Replicated) failure() error {
 	return nil
 }
 
-// fail makes every later call fail.
-func (l *Replicated) fail(err error) {
+// fail makes every later call fail. It tells of the write whose error it is, or
+// warns.
+func (l *Replicated) fail(err error, write bool) {
 	if l.stopped.CompareAndSwap(nil, &err) {
-		l.opts.Failed(err)
+		if write {
+			l.opts.Failed(err)
+		} else {
+			l.opts.Warn(err.Error())
+		}
 		l.mu.Lock()
 		close(l.advanced)
 		l.advanced = make(chan struct{})

@@ -23,6 +23,7 @@
 //		}
 //	}()
 //
-// One place does not: the metadata log, whose library panics through Check about
-// what a peer says, and which stops itself instead.
+// Two places do not: the metadata log, whose library panics through Check about
+// what a peer says, and which stops itself instead; and the handlers of HTTP, whose
+// server recovers by itself.
 package invariant
