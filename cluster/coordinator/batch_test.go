@@ -262,7 +262,8 @@ func TestBatchWrittenAgainWaitsForHints(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFixture(t, simple("3"), threeMembers()...)
-				f.peers[hostID(2)].is, f.peers[hostID(2)].code = c.spoil, wire.CodeFailed
+				f.peers[hostID(2)].code = wire.CodeFailed
+				f.peers[hostID(2)].set(c.spoil)
 				f.hints.hold = true
 				if c.local {
 					f.store.BeforeApply = func([]mutation.Record, bool) error { return errors.New("rot") }

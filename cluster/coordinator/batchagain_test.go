@@ -19,7 +19,8 @@ func TestBatchWrittenAgainIsDoneByHints(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFixture(t, simple("3"), threeMembers()...)
-				f.peers[hostID(2)].is, f.peers[hostID(2)].code = spoil, wire.CodeDiskFull
+				f.peers[hostID(2)].code = wire.CodeDiskFull
+				f.peers[hostID(2)].set(spoil)
 				f.hints.hold = true
 				r := f.row(f.key, 1)
 				r.SetEpoch(f.Schema().Epoch)
