@@ -11,7 +11,8 @@ import (
 
 // TryRead opens what cmd names if it is a read of partitions by key, from
 // memory alone: the source's Err is mutation.ErrWouldBlock as soon as a block
-// is needed that is not cached, or a partition has a write that is not synced.
+// is needed that is neither in the cache nor in the page cache, or a partition
+// has a write that is not synced.
 func (e *Engine) TryRead(cmd *mutation.ReadCommand) (mutation.Source, error) {
 	if cmd.Keys == nil || len(cmd.Keys) > tryKeys {
 		return nil, mutation.ErrWouldBlock

@@ -10,8 +10,8 @@ import (
 type IterOptions struct {
 	Range   mutation.PartitionRange
 	Reverse bool // items within a partition; partitions are always ascending
-	// CacheOnly makes the first block that is not in memory end the iterator
-	// with mutation.ErrWouldBlock.
+	// CacheOnly makes the first block that is neither in the cache nor in the page
+	// cache end the iterator with mutation.ErrWouldBlock.
 	CacheOnly bool
 	// FillCache enters blocks that are read into the cache.
 	FillCache bool

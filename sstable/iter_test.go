@@ -91,6 +91,61 @@ func TestCacheOnly(t *testing.T) {
 	it.Close()
 }
 
+// pageCache is a file system all of whose files are in the page cache if held.
+type pageCache struct {
+	vfs.FS
+	held *bool
+}
+
+func (fs pageCache) Open(name string, o vfs.OpenOptions) (vfs.File, error) {
+	f, err := fs.FS.Open(name, o)
+	return pageCachedFile{f, fs.held}, err
+}
+
+type pageCachedFile struct {
+	vfs.File
+	held *bool
+}
+
+func (f pageCachedFile) ReadCached(p []byte, off int64) bool {
+	if !*f.held {
+		return false
+	}
+	n, err := f.ReadAt(p, off)
+	return err == nil && n == len(p)
+}
+
+// What the page cache holds is not waited for, and need not be in ours.
+func TestCacheOnlyOfPageCache(t *testing.T) {
+	held := true
+	fs := pageCache{vfs.NewMem(), &held}
+	parts := uniform(500, 150)
+	write(t, fs, "/t", Options{Codec: LZ4}, parts)
+	blocks := cache.New(16 << 20)
+	defer blocks.Close()
+	r := open(t, fs, "/t", OpenOptions{Cache: blocks, FileID: 1})
+	it := r.NewIter(nil, IterOptions{CacheOnly: true})
+	if err := checkScan(rand.New(rand.NewPCG(1, 1)), it, parts, false, false); err != nil {
+		t.Fatal(err)
+	}
+	held = false
+	it = r.NewIter(it, IterOptions{CacheOnly: true})
+	if it.NextPartition() || !errors.Is(it.Err(), mutation.ErrWouldBlock) {
+		t.Fatal(it.Err())
+	}
+	held = true
+	it = r.NewIter(it, IterOptions{CacheOnly: true, FillCache: true})
+	if err := checkScan(rand.New(rand.NewPCG(1, 1)), it, parts, false, false); err != nil {
+		t.Fatal(err)
+	}
+	held = false
+	it = r.NewIter(it, IterOptions{CacheOnly: true})
+	if err := checkScan(rand.New(rand.NewPCG(1, 1)), it, parts, false, false); err != nil {
+		t.Fatal(err)
+	}
+	it.Close()
+}
+
 func TestCacheFilledOnWrite(t *testing.T) {
 	fs := vfs.NewMem()
 	parts := uniform(500, 150)

@@ -85,7 +85,11 @@ func (s *source) load(no int) error {
 		return s.loadMapped(no, offset, length)
 	}
 	if s.cacheOnly {
-		return mutation.ErrWouldBlock
+		b, ok := s.readCached(offset, length)
+		if !ok {
+			return mutation.ErrWouldBlock
+		}
+		return s.decode(no, offset, b)
 	}
 	b, err := s.read(offset, length)
 	if err != nil {
@@ -110,6 +114,15 @@ func (s *source) read(offset, length int64) ([]byte, error) {
 		return nil, err
 	}
 	return s.stored[offset-from : offset-from+length], nil
+}
+
+// readCached is read out of the page cache; false if it is not all there.
+func (s *source) readCached(offset, length int64) ([]byte, bool) {
+	if s.r.direct {
+		return nil, false
+	}
+	s.stored = sized(s.stored, int(length))
+	return s.stored, s.r.file.ReadCached(s.stored, offset)
 }
 
 // readAhead serves blocks out of a window that is read in large pieces, larger

@@ -20,6 +20,7 @@ func testFS(t *testing.T, fs FS, dir string) {
 	}{
 		{"open and errors", testOpen},
 		{"read and write", testReadWrite},
+		{"read cached", testReadCached},
 		{"truncate", testTruncate},
 		{"names", testNames},
 		{"directories", testDirs},
@@ -36,6 +37,22 @@ func testFS(t *testing.T, fs FS, dir string) {
 			must(t, MkdirAllSync(fs, sub))
 			one.run(t, fs, sub)
 		})
+	}
+}
+
+// What ReadCached has is what ReadAt has; all of it or nothing.
+func testReadCached(t *testing.T, fs FS, dir string) {
+	f := create(t, fs, dir+"/a", "0123456789")
+	p := make([]byte, 4)
+	if f.ReadCached(p, 3) && string(p) != "3456" {
+		t.Errorf("%q", p)
+	}
+	if f.ReadCached(p, 8) || f.ReadCached(p, 100) {
+		t.Error("more than the file has")
+	}
+	must(t, f.Close())
+	if f.ReadCached(p, 0) {
+		t.Error("from a closed file")
 	}
 }
 

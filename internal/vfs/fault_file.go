@@ -40,6 +40,9 @@ func (f *faultFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// ReadCached is false, so that every read is one that may fail.
+func (f *faultFile) ReadCached(p []byte, off int64) bool { return false }
+
 func (f *faultFile) WriteAt(p []byte, off int64) (int, error) {
 	c := Call{Op: OpWrite, Name: f.Name(), Off: off, Len: len(p)}
 	r := f.f.hit(c)

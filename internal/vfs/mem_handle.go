@@ -144,6 +144,9 @@ func (f *memFile) Size() (int64, error) {
 	return f.n.cur.size, nil
 }
 
+// ReadCached is false: this is the device.
+func (f *memFile) ReadCached(p []byte, off int64) bool { return false }
+
 // Prefetch does nothing: all files are in memory.
 func (f *memFile) Prefetch(off, n int64) {}
 

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,8 @@ type osFile struct {
 	f    *os.File
 	conn syscall.RawConn
 	opts OpenOptions
+	// uncached is set once the file system has refused ReadCached.
+	uncached atomic.Bool
 }
 
 func (f *osFile) Name() string { return f.f.Name() }
@@ -39,6 +42,17 @@ func (f *osFile) ReadAt(p []byte, off int64) (int, error) {
 	}
 	return n, wrap("read", f.Name(), err)
 }
+
+func (f *osFile) ReadCached(p []byte, off int64) bool {
+	if f.opts.Direct || len(p) > maxCached || f.uncached.Load() {
+		return false
+	}
+	return f.readCached(p, off)
+}
+
+// maxCached is how many bytes ReadCached may copy, since nothing can interrupt
+// it: some 50 us of them.
+const maxCached = 256 << 10
 
 func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
 	n, err := writeBlocks(f.f, p, off, f.opts.Direct)

@@ -2,7 +2,13 @@
 
 package vfs
 
-import "golang.org/x/sys/unix"
+import (
+	"sync"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // hasDataSync tells that O_DSYNC writes through to the medium.
 const hasDataSync = true
@@ -16,6 +22,43 @@ func openFlags(o OpenOptions) (int, error) {
 		flags |= unix.O_DSYNC
 	}
 	return flags, nil
+}
+
+// cachedRead is a call of readCached, kept so that none allocates.
+type cachedRead struct {
+	vec   unix.Iovec
+	off   int64
+	n     int
+	errno syscall.Errno
+	call  func(fd uintptr) // do, made once
+}
+
+var cachedReads = sync.Pool{New: func() any {
+	c := &cachedRead{}
+	c.call = c.do
+	return c
+}}
+
+// do does not tell the scheduler of the call, as package syscall would: it cannot
+// wait, and telling costs about as much as copying a block.
+func (c *cachedRead) do(fd uintptr) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_PREADV2, fd, uintptr(unsafe.Pointer(&c.vec)), 1, uintptr(c.off), 0, unix.RWF_NOWAIT)
+	c.n, c.errno = int(n), errno
+}
+
+// readCached is preadv2 with RWF_NOWAIT. Any error is for ReadAt to tell.
+func (f *osFile) readCached(p []byte, off int64) bool {
+	c := cachedReads.Get().(*cachedRead)
+	c.vec.Base, c.off, c.errno = unsafe.SliceData(p), off, syscall.EBADF
+	c.vec.SetLen(len(p))
+	err := f.conn.Control(c.call)
+	n, errno := c.n, c.errno
+	c.vec.Base = nil
+	cachedReads.Put(c)
+	if errno == unix.EOPNOTSUPP || errno == unix.ENOSYS || errno == unix.EINVAL {
+		f.uncached.Store(true)
+	}
+	return err == nil && errno == 0 && n == len(p)
 }
 
 func syncData(fd int) error { return unix.Fdatasync(fd) }
