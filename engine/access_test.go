@@ -1,11 +1,14 @@
 package engine
 
 import (
+	"errors"
+	"fmt"
 	"sync/atomic"
 	"testing"
 
 	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/sstable"
 )
 
@@ -33,6 +36,24 @@ type prefetching struct {
 }
 
 func (p prefetching) Prefetch(off, n int64) { p.of.prefetched.Add(n) }
+
+// ReadCached has everything.
+func (p prefetching) ReadCached(b []byte, off int64) bool {
+	n, err := p.ReadAt(b, off)
+	return err == nil && n == len(b)
+}
+
+// noise makes values that cannot be compressed.
+type noise uint32
+
+func (x *noise) value(n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		*x = *x*1664525 + 1013904223
+		b[i] = byte(*x >> 24)
+	}
+	return string(b)
+}
 
 // Mode auto reads large files through the page cache only if it holds them all
 // beside the memory of the process.
@@ -76,13 +97,9 @@ func TestPrefetch(t *testing.T) {
 	o := testOptions(t, fs, "/d", 1)
 	o.Budget = mem.NewBudget(4 << 20) // no file is small beside it
 	e := mustOpen(t, o)
-	value, x := make([]byte, 64<<10), uint32(1) // and none can be compressed
+	x := noise(1)
 	for c := range int64(16) {
-		for i := range value {
-			x = x*1664525 + 1013904223
-			value[i] = byte(x >> 24)
-		}
-		apply(t, e, insert(0, "p", c, 1, string(value)))
+		apply(t, e, insert(0, "p", c, 1, x.value(64<<10)))
 	}
 	flush(t, e)
 	// The first file may be small enough to be mapped.
@@ -110,4 +127,39 @@ func TestPrefetch(t *testing.T) {
 		t.Errorf("%d bytes are said to be replaced after a compaction", n)
 	}
 	e.Close()
+}
+
+// TestTryReadsOfPageCache reads from memory alone what the page cache holds, but
+// no more of it at a time than a connection's reader has time for.
+func TestTryReadsOfPageCache(t *testing.T) {
+	fs := &roomy{FS: vfs.NewMem(), room: 1 << 40}
+	o := testOptions(t, fs, "/d", 1)
+	o.NoCache = true // flushes fill it
+	e := mustOpen(t, o)
+	defer e.Close()
+	e.cacheLimit = 4 << 20 // so that the file is not mapped
+	const wide, single, rows = 16 << 10, 48 << 10, 64
+	x := noise(1)
+	var keys []mutation.RowKey
+	for c := range int64(rows) {
+		key := fmt.Sprint("p", c)
+		apply(t, e, insert(0, "wide", c, 1, x.value(wide)), insert(0, key, 1, 1, x.value(single)))
+		keys = append(keys, mutation.RowKey{Key: keyOf(key), Clustering: ck(1)})
+	}
+	apply(t, e, insert(0, "small", 1, 1, "v"))
+	flush(t, e)
+	if n := e.mapped.Load(); n != 0 || fs.direct.Load() != 0 {
+		t.Fatalf("%d bytes are mapped, %d files are read past the page cache", n, fs.direct.Load())
+	}
+	if got, err := tryRows(e, "small"); len(got) != 1 || err != nil {
+		t.Errorf("a short read: %v, %v", got, err)
+	}
+	if got, err := tryRows(e, "wide"); !errors.Is(err, mutation.ErrWouldBlock) || len(got) == 0 || len(got) > tryBytes/wide {
+		t.Errorf("a long read: %d rows, %v", len(got), err)
+	}
+	told := toldRows{}
+	e.TryRows(table0, keys, 1000, told)
+	if len(told) == 0 || len(told) > rowsBytes/single {
+		t.Errorf("%d of %d long rows at once", len(told), rows)
+	}
 }

@@ -43,9 +43,12 @@
 // wanted are left out unread.
 //
 // TryRows reads many single rows at once: memtables look several keys up together
-// (memtable.Rows), and a row of which one memtable or cached file alone has a
-// version that counts is handed on as it is, without a merge. Others are read as
-// above.
+// (memtable.Rows), and a row of which one memtable or file alone has a version that
+// counts is handed on as it is, without a merge, if that needs no disk. Others are
+// read as above.
+//
+// TryRead and TryRows never wait. Of files they read what is in the block cache or
+// mapped, and a bounded number of bytes of what is in the page cache.
 //
 // # Compaction
 //

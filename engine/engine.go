@@ -17,6 +17,7 @@ import (
 	"github.com/ilion-db/ilion/engine/memtable"
 	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/internal/yield"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/sstable/cache"
@@ -33,7 +34,8 @@ type Engine struct {
 	memory   *mem.Share // of memtables
 	metadata *mem.Share
 
-	cacheLimit int64 // bytes, of the share
+	network    *yield.Network // flushes and compactions yield to it
+	cacheLimit int64          // bytes, of the share
 	openFiles  atomic.Int64
 	fileBytes  atomic.Int64 // of the table files that are open
 	coming     atomic.Int64 // bytes of files that a start has yet to open, less those that are being replaced
@@ -376,6 +378,7 @@ func (e *Engine) Close() error {
 	}
 	e.cache.Close()
 	e.arena.close()
+	e.network.Close()
 	return err
 }
 

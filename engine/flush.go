@@ -166,16 +166,29 @@ func (t *table) nameFiles(files []*file, flushed *manifest.Mark) (size int64, er
 	return size, nil
 }
 
+// yieldBytes is after how much the copying asks whether to yield, some 100 us,
+// and itemCost what an item costs beside its bytes.
+const (
+	yieldBytes = 16 << 10
+	itemCost   = 16
+)
+
 // copySource streams everything of src into w.
 func copySource(w *fileWriter, src mutation.Source) error {
+	e := w.table.engine
+	last, bytes := e.opts.Clock.Mono(), 0
 	for src.NextPartition() {
 		if err := w.BeginPartition(src.Partition()); err != nil {
 			return err
 		}
 		src.Seek(nil)
 		for src.Next() {
-			if err := addItem(w, src.Item()); err != nil {
+			it := src.Item()
+			if err := addItem(w, it); err != nil {
 				return err
+			}
+			if bytes += len(it.Clustering) + len(it.Row) + itemCost; bytes >= yieldBytes {
+				last, bytes = e.network.Since(last), 0
 			}
 		}
 		if src.Err() != nil {

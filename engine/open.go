@@ -11,6 +11,7 @@ import (
 	"github.com/ilion-db/ilion/engine/manifest"
 	"github.com/ilion-db/ilion/internal/mem"
 	"github.com/ilion-db/ilion/internal/vfs"
+	"github.com/ilion-db/ilion/internal/yield"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/sstable"
 	"github.com/ilion-db/ilion/sstable/cache"
@@ -33,7 +34,7 @@ func Open(o Options) (*Engine, error) {
 		schemaMu: make(chan struct{}, 1), failed: make(chan struct{}), closing: make(chan struct{}),
 		flushWake: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), space: make(chan struct{}), snapshots: make(chan struct{}, 1),
 		discarding: make(chan struct{}, 1), tasks: map[uint64]*task{}, taskDone: make(chan struct{}),
-		compactSlots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		compactSlots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)), network: yield.New(o.Clock),
 	}
 	e.level.Store(uint32(o.Level))
 	empty := map[schema.TableID]*table{}
@@ -75,6 +76,7 @@ func (e *Engine) abandon() {
 	}
 	e.cache.Close()
 	e.arena.close()
+	e.network.Close()
 	e.manifest.Close()
 }
 

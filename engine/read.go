@@ -11,8 +11,8 @@ import (
 
 // TryRead opens what cmd names if it is a read of partitions by key, from
 // memory alone: the source's Err is mutation.ErrWouldBlock as soon as a block
-// is needed that is neither in the cache nor in the page cache, or a partition
-// has a write that is not synced.
+// is needed that is neither in the cache nor mapped nor in the page cache, or a
+// partition has a write that is not synced.
 func (e *Engine) TryRead(cmd *mutation.ReadCommand) (mutation.Source, error) {
 	if cmd.Keys == nil || len(cmd.Keys) > tryKeys {
 		return nil, mutation.ErrWouldBlock
@@ -25,6 +25,14 @@ func (e *Engine) TryRead(cmd *mutation.ReadCommand) (mutation.Source, error) {
 const (
 	tryKeys  = 16
 	tryItems = 256
+)
+
+// tryBytes and rowsBytes are how many bytes of blocks a TryRead and a TryRows may
+// copy out of the page cache and decode, some 1 ms for each MiB: the caller is a
+// connection's reader, and others wait behind it.
+const (
+	tryBytes  = 512 << 10
+	rowsBytes = 2 << 20
 )
 
 // Read opens the merged stream of what cmd names: its keys or range, all
@@ -53,6 +61,7 @@ func (e *Engine) open(ctx context.Context, cmd *mutation.ReadCommand, memoryOnly
 	}
 	r.engine, r.view, r.ctx, r.cmd, r.memoryOnly = e, v, ctx, cmd, memoryOnly
 	r.next, r.items, r.started, r.single = 0, 0, false, t.single(cmd)
+	r.pageCache = tryBytes
 	r.table = t
 	e.stats.reads.Add(1)
 	return r, nil
@@ -80,6 +89,7 @@ type reader struct {
 	candidates []*file
 	newest     newest
 	items      int // read so far
+	pageCache  int // bytes that may still be taken from it, if memoryOnly
 
 	next      int                     // key to read next
 	low, high mutation.PartitionBound // around it
@@ -199,7 +209,8 @@ func (r *reader) openKey(key *mutation.Key) {
 func (r *reader) openFile(it *sstable.Iter, f *file) {
 	f.NewIter(it, sstable.IterOptions{
 		Range:   mutation.PartitionRange{Start: &r.low, End: &r.high},
-		Reverse: r.cmd.Reverse, CacheOnly: r.memoryOnly, FillCache: true, ReadAhead: f.wide && !r.single && !r.cmd.Reverse,
+		Reverse: r.cmd.Reverse, CacheOnly: r.memoryOnly, PageCache: &r.pageCache, FillCache: true,
+		ReadAhead: f.wide && !r.single && !r.cmd.Reverse,
 	})
 }
 

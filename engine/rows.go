@@ -28,7 +28,7 @@ func (e *Engine) TryRows(id schema.TableID, keys []mutation.RowKey, now uint32, 
 	if r == nil {
 		r = &rowReader{}
 	}
-	r.view, r.now, r.columns = v, now, t.plain.Load().wanted()
+	r.view, r.now, r.columns, r.pageCache = v, now, t.plain.Load().wanted(), rowsBytes
 	for first := 0; first < len(keys); first += memtable.RowsAtOnce {
 		r.read(e, keys[first:min(first+memtable.RowsAtOnce, len(keys))], first, to)
 	}
@@ -55,6 +55,7 @@ type rowReader struct {
 	judged    bool // newest is of the current row
 	file      sstable.Iter
 	opened    bool // file is
+	pageCache int  // bytes that may still be taken from it
 	low, high mutation.PartitionBound
 }
 
@@ -171,7 +172,7 @@ func (r *rowReader) inFile(f *file, k *mutation.RowKey) (row []byte, ok bool) {
 	r.closeFile()
 	it := &r.file
 	f.NewIter(it, sstable.IterOptions{
-		Range: mutation.PartitionRange{Start: &r.low, End: &r.high}, CacheOnly: true, FillCache: true,
+		Range: mutation.PartitionRange{Start: &r.low, End: &r.high}, CacheOnly: true, PageCache: &r.pageCache, FillCache: true,
 	})
 	r.opened = true
 	if !it.NextPartition() {

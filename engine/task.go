@@ -69,8 +69,10 @@ func (k *task) merge(ctx context.Context) error {
 	first := k.inputs[0].Properties() // the same for all
 	w.options.RepairedAt, w.options.PendingRepair = first.RepairedAt, first.PendingRepair
 	w.options.Level = uint32(k.pick.Level + 1)
+	last := e.opts.Clock.Mono()
 	job := compaction.Job{Out: w, Cuts: k.cuts, Now: k.now, Dropped: k.droppedColumns(), Yield: func(n int) error {
 		k.done.Add(int64(n))
+		last = e.network.Since(last)
 		return e.yield(ctx)
 	}}
 	var purges bool

@@ -10,9 +10,14 @@ import (
 type IterOptions struct {
 	Range   mutation.PartitionRange
 	Reverse bool // items within a partition; partitions are always ascending
-	// CacheOnly makes the first block that is neither in the cache nor in the page
-	// cache end the iterator with mutation.ErrWouldBlock.
+	// CacheOnly makes the first block that is neither in the cache nor mapped, nor
+	// may be taken from the page cache, end the iterator with
+	// mutation.ErrWouldBlock.
 	CacheOnly bool
+	// PageCache points to how many bytes of blocks, decoded, CacheOnly may still
+	// take from the page cache, of all iterators that have the pointer; nil is none.
+	// They belong to one goroutine.
+	PageCache *int
 	// FillCache enters blocks that are read into the cache.
 	FillCache bool
 	// ReadAhead reads in large pieces, for scans and compaction.
@@ -67,7 +72,8 @@ func (r *Reader) NewIter(it *Iter, o IterOptions) *Iter {
 		it = &Iter{}
 	}
 	it.src.reset(r)
-	it.src.cacheOnly, it.src.fill, it.src.scrub, it.src.ahead = o.CacheOnly, o.FillCache, false, 0
+	it.src.cacheOnly, it.src.pageCache = o.CacheOnly, o.PageCache
+	it.src.fill, it.src.scrub, it.src.ahead = o.FillCache, false, 0
 	if o.ReadAhead {
 		it.src.ahead = initialReadAhead
 		if o.Range.End != nil {

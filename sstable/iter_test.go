@@ -117,33 +117,111 @@ func (f pageCachedFile) ReadCached(p []byte, off int64) bool {
 
 // What the page cache holds is not waited for, and need not be in ours.
 func TestCacheOnlyOfPageCache(t *testing.T) {
-	held := true
+	held, left := true, 1<<20
 	fs := pageCache{vfs.NewMem(), &held}
 	parts := uniform(500, 150)
 	write(t, fs, "/t", Options{Codec: LZ4}, parts)
 	blocks := cache.New(16 << 20)
 	defer blocks.Close()
 	r := open(t, fs, "/t", OpenOptions{Cache: blocks, FileID: 1})
-	it := r.NewIter(nil, IterOptions{CacheOnly: true})
+	it := r.NewIter(nil, IterOptions{CacheOnly: true, PageCache: &left})
 	if err := checkScan(rand.New(rand.NewPCG(1, 1)), it, parts, false, false); err != nil {
 		t.Fatal(err)
 	}
 	held = false
-	it = r.NewIter(it, IterOptions{CacheOnly: true})
+	it = r.NewIter(it, IterOptions{CacheOnly: true, PageCache: &left})
 	if it.NextPartition() || !errors.Is(it.Err(), mutation.ErrWouldBlock) {
 		t.Fatal(it.Err())
 	}
 	held = true
-	it = r.NewIter(it, IterOptions{CacheOnly: true, FillCache: true})
+	it = r.NewIter(it, IterOptions{CacheOnly: true, PageCache: &left, FillCache: true})
 	if err := checkScan(rand.New(rand.NewPCG(1, 1)), it, parts, false, false); err != nil {
 		t.Fatal(err)
 	}
 	held = false
-	it = r.NewIter(it, IterOptions{CacheOnly: true})
+	it = r.NewIter(it, IterOptions{CacheOnly: true, PageCache: &left})
 	if err := checkScan(rand.New(rand.NewPCG(1, 1)), it, parts, false, false); err != nil {
 		t.Fatal(err)
 	}
 	it.Close()
+}
+
+// TestPageCacheIsBounded takes no more out of the page cache than it may: neither
+// many blocks, nor one that is long or decodes to what is.
+func TestPageCacheIsBounded(t *testing.T) {
+	held := true
+	fs := pageCache{vfs.NewMem(), &held}
+	const value = 150
+	many := uniform(500, value)
+	write(t, fs, "/many", Options{Codec: LZ4}, many)
+	r := open(t, fs, "/many", OpenOptions{})
+	left, n := 3*defaultBlockSize, 0
+	var it *Iter
+	for range 2 { // the second one finds what the first has left
+		it = r.NewIter(it, IterOptions{CacheOnly: true, PageCache: &left})
+		for it.NextPartition() {
+			n++
+		}
+		if !errors.Is(it.Err(), mutation.ErrWouldBlock) || n == 0 || n*value > 3*defaultBlockSize {
+			t.Errorf("%d partitions: %v", n, it.Err())
+		}
+	}
+	if it = r.NewIter(it, IterOptions{CacheOnly: true}); it.NextPartition() || !errors.Is(it.Err(), mutation.ErrWouldBlock) {
+		t.Errorf("without leave: %v", it.Err())
+	}
+	it.Close()
+
+	large := modelPart{head: mutation.Partition{Token: 1, Key: []byte("k")}, items: []mutation.Item{
+		{Kind: mutation.ItemRow, Clustering: []byte{}, Row: row(1, bytes.Repeat([]byte("large row "), 100_000))}}}
+	for _, codec := range []Codec{None, Zstd} {
+		write(t, fs, "/"+codec.String(), Options{Codec: codec}, []modelPart{large})
+		r := open(t, fs, "/"+codec.String(), OpenOptions{})
+		left := 100 << 10
+		it := r.NewIter(nil, IterOptions{CacheOnly: true, PageCache: &left})
+		if it.NextPartition() || !errors.Is(it.Err(), mutation.ErrWouldBlock) {
+			t.Errorf("%v: %v", codec, it.Err())
+		}
+		if n := cap(it.src.stored) + cap(it.src.raw); n > 200<<10 {
+			t.Errorf("%v: %d bytes were allocated", codec, n)
+		}
+		left = 4 << 20
+		it = r.NewIter(it, IterOptions{CacheOnly: true, PageCache: &left})
+		if !it.NextPartition() || !it.Next() || !bytes.Equal(it.Item().Row, large.items[0].Row) {
+			t.Errorf("%v: %v", codec, it.Err())
+		}
+		it.Close()
+	}
+}
+
+// TestIteratorGoesFromModeToMode reads files with iterators that have read files
+// of other modes, as the engine's do: a direct read needs memory that is aligned.
+func TestIteratorGoesFromModeToMode(t *testing.T) {
+	held, left := true, 1<<30
+	fs := pageCache{vfs.NewMem(), &held}
+	parts := uniform(500, 150)
+	write(t, fs, "/large", Options{BlockSize: 12 << 10}, parts)
+	write(t, fs, "/small", Options{}, parts)
+	direct := open(t, fs, "/small", OpenOptions{Access: AccessDirect})
+	if !direct.direct {
+		t.Fatal("no direct reads")
+	}
+	for _, mode := range []AccessMode{AccessBuffered, AccessMmap} {
+		for _, cacheOnly := range []bool{false, true} {
+			r := open(t, fs, "/large", OpenOptions{Access: mode})
+			// Some memory is aligned by chance, but not that of all.
+			for i := range 10 {
+				it := r.NewIter(nil, IterOptions{CacheOnly: cacheOnly, PageCache: &left})
+				if err := checkScan(rand.New(rand.NewPCG(1, 1)), it, parts, false, false); err != nil {
+					t.Fatal(err)
+				}
+				it = direct.NewIter(it, IterOptions{})
+				defer it.Close()
+				if err := checkScan(rand.New(rand.NewPCG(1, 1)), it, parts, false, false); err != nil {
+					t.Fatalf("mode %d, cache only: %t, iterator %d: %v", mode, cacheOnly, i, err)
+				}
+			}
+		}
+	}
 }
 
 func TestCacheFilledOnWrite(t *testing.T) {

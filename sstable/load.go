@@ -1,6 +1,7 @@
 package sstable
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/ilion-db/ilion/internal/vfs"
@@ -13,6 +14,7 @@ import (
 type source struct {
 	r         *Reader
 	cacheOnly bool
+	pageCache *int // as in IterOptions
 	fill      bool
 	scrub     bool // read the disk, whatever is in memory
 	ahead     int  // bytes to read ahead, 0 for none
@@ -21,7 +23,7 @@ type source struct {
 	no     int // number of blk, -1 for none
 	handle cache.Handle
 
-	stored   []byte // as on disk; aligned for direct reads
+	stored   []byte // as on disk; always aligned: the next table may be read directly
 	raw      []byte // decoded, private
 	window   []byte // what was read ahead, in spare or in memory of its own
 	windowAt int64
@@ -105,7 +107,7 @@ func (s *source) read(offset, length int64) ([]byte, error) {
 		return s.readAhead(offset, length)
 	}
 	if !r.direct {
-		s.stored = sized(s.stored, int(length))
+		s.stored = alignedSized(s.stored, int(length))
 		return s.stored, r.readAt(s.stored, offset)
 	}
 	from, to := offset&^(PageSize-1), (offset+length+PageSize-1)&^(PageSize-1)
@@ -116,13 +118,21 @@ func (s *source) read(offset, length int64) ([]byte, error) {
 	return s.stored[offset-from : offset-from+length], nil
 }
 
-// readCached is read out of the page cache; false if it is not all there.
+// readCached is read out of the page cache; false if the block is not all there,
+// or is more than may still be taken from it.
 func (s *source) readCached(offset, length int64) ([]byte, bool) {
-	if s.r.direct {
+	left := s.pageCache
+	if s.r.direct || left == nil || length > int64(*left) {
 		return nil, false
 	}
-	s.stored = sized(s.stored, int(length))
-	return s.stored, s.r.file.ReadCached(s.stored, offset)
+	s.stored = alignedSized(s.stored, int(length))
+	if !s.r.file.ReadCached(s.stored, offset) {
+		return nil, false
+	}
+	// Nothing is checked yet: a length that is wrong is found by who may wait.
+	raw := int64(binary.LittleEndian.Uint32(s.stored[length-trailerLen:]))
+	*left -= int(max(length, raw))
+	return s.stored, *left >= 0
 }
 
 // readAhead serves blocks out of a window that is read in large pieces, larger
@@ -206,7 +216,7 @@ func (s *source) decode(no int, offset int64, stored []byte) error {
 // must not fault in the hands of their reader. A block is verified once.
 func (s *source) loadMapped(no int, offset, length int64) error {
 	r := s.r
-	s.stored = sized(s.stored, int(length))
+	s.stored = alignedSized(s.stored, int(length))
 	if err := vfs.ReadMapped(r.mapping, s.stored, offset); err != nil {
 		return fmt.Errorf("sstable: %s: block at %d: %w", r.name, offset, err)
 	}

@@ -16,7 +16,7 @@ import (
 var layers = [][]string{
 	{"internal/invariant", "internal/foreign", "internal/level", "internal/golden", "internal/godriver"},
 	{"internal/encoding", "internal/clock", "internal/vfs", "internal/transport", "internal/rand", "internal/mem", "internal/metrics", "internal/fail", "internal/workers", "internal/netbuf"},
-	{"ring", "schema", "bloom", "internal/config", "internal/journal", "internal/sim", "internal/sim/history"},
+	{"ring", "schema", "bloom", "internal/config", "internal/yield", "internal/journal", "internal/sim", "internal/sim/history"},
 	{"mutation", "cql", "cql/native", "sstable/cache", "cluster/hlc", "cluster/peers"},
 	{"commitlog", "sstable", "engine/memtable", "mutation/mutationtest", "wire", "cluster/hints", "cluster/batchlog"},
 	{"compaction", "cluster/metadata", "cql/plan", "engine/manifest", "wire/rpc", "cluster/gossip"},

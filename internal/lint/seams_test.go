@@ -43,7 +43,7 @@ var seams = []seam{
 		what:  "system calls",
 		path:  regexp.MustCompile(`^(syscall|golang\.org/x/sys/unix)$`),
 		use:   regexp.MustCompile(`.`),
-		homes: append([]string{"internal/vfs", "internal/mem", "internal/transport", "internal/netbuf", "internal/sim"}, clients...), // sockets that are read raw, and those that have their errors
+		homes: append([]string{"internal/vfs", "internal/mem", "internal/transport", "internal/netbuf", "internal/yield", "internal/sim"}, clients...), // sockets that are read raw, and those that have their errors
 	},
 	{
 		what:  "sockets",

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"runtime"
 	"sync"
 	"time"
 
@@ -61,8 +60,6 @@ func (b *outBuffers) put() {
 
 // writeLoop is the writer goroutine: it lives while there are answers.
 func (c *Conn) writeLoop() {
-	// Requests that are about to be answered are first, and one call writes all.
-	runtime.Gosched()
 	for c.writeOnce() {
 	}
 }

@@ -47,8 +47,8 @@ func testReadCached(t *testing.T, fs FS, dir string) {
 	if f.ReadCached(p, 3) && string(p) != "3456" {
 		t.Errorf("%q", p)
 	}
-	if f.ReadCached(p, 8) || f.ReadCached(p, 100) {
-		t.Error("more than the file has")
+	if f.ReadCached(p, 8) || f.ReadCached(p, 100) || f.ReadCached(p, -1) {
+		t.Error("what the file does not have")
 	}
 	must(t, f.Close())
 	if f.ReadCached(p, 0) {

@@ -44,14 +44,14 @@ func (f *osFile) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (f *osFile) ReadCached(p []byte, off int64) bool {
-	if f.opts.Direct || len(p) > maxCached || f.uncached.Load() {
+	// Offset -1 would mean the position of the file to the kernel.
+	if f.opts.Direct || off < 0 || len(p) > maxCached || f.uncached.Load() {
 		return false
 	}
 	return f.readCached(p, off)
 }
 
-// maxCached is how many bytes ReadCached may copy, since nothing can interrupt
-// it: some 50 us of them.
+// maxCached is how many bytes ReadCached copies at most: some 50 us of them.
 const maxCached = 256 << 10
 
 func (f *osFile) WriteAt(p []byte, off int64) (int, error) {

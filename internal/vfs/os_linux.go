@@ -39,10 +39,12 @@ var cachedReads = sync.Pool{New: func() any {
 	return c
 }}
 
-// do does not tell the scheduler of the call, as package syscall would: it cannot
-// wait, and telling costs about as much as copying a block.
+// do tells the scheduler of the call. What is missing the kernel reads ahead (since
+// 5.9), and for that it may wait, for where the file's blocks lie or for room in a
+// queue that Prefetch has filled: a raw call would then hold a processor, and all
+// of them while one collects garbage.
 func (c *cachedRead) do(fd uintptr) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_PREADV2, fd, uintptr(unsafe.Pointer(&c.vec)), 1, uintptr(c.off), 0, unix.RWF_NOWAIT)
+	n, _, errno := syscall.Syscall6(unix.SYS_PREADV2, fd, uintptr(unsafe.Pointer(&c.vec)), 1, uintptr(c.off), 0, unix.RWF_NOWAIT)
 	c.n, c.errno = int(n), errno
 }
 
@@ -55,7 +57,8 @@ func (f *osFile) readCached(p []byte, off int64) bool {
 	n, errno := c.n, c.errno
 	c.vec.Base = nil
 	cachedReads.Put(c)
-	if errno == unix.EOPNOTSUPP || errno == unix.ENOSYS || errno == unix.EINVAL {
+	switch errno {
+	case unix.EOPNOTSUPP, unix.ENOSYS, unix.EINVAL, unix.EPERM: // or a filter of system calls does not know it
 		f.uncached.Store(true)
 	}
 	return err == nil && errno == 0 && n == len(p)

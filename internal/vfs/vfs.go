@@ -70,9 +70,10 @@ type File interface {
 	// as long as the device takes no more requests, not for their end. It is a
 	// wish: nothing tells whether it was met.
 	Prefetch(off, n int64)
-	// ReadCached is ReadAt that never waits for a device: false means that not all
-	// of p could be had out of memory, or that it cannot be told; what is in p is
-	// then undefined.
+	// ReadCached is ReadAt that does not wait for what is to be read from a device:
+	// false means that not all of p could be had out of memory, or that it cannot
+	// be told; what is in p is then undefined. What was missing may be asked for, as
+	// by Prefetch.
 	ReadCached(p []byte, off int64) bool
 	// Mmap maps n bytes from off for reading. With populate the pages are read
 	// in before it returns.
