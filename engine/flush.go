@@ -177,19 +177,24 @@ const (
 func copySource(w *fileWriter, src mutation.Source) error {
 	e := w.table.engine
 	last, bytes := e.opts.Clock.Mono(), 0
+	count := func(n int) {
+		if bytes += n + itemCost; bytes >= yieldBytes {
+			last, bytes = e.network.Since(last), 0
+		}
+	}
 	for src.NextPartition() {
-		if err := w.BeginPartition(src.Partition()); err != nil {
+		p := src.Partition()
+		if err := w.BeginPartition(p); err != nil {
 			return err
 		}
+		count(len(p.Key))
 		src.Seek(nil)
 		for src.Next() {
 			it := src.Item()
 			if err := addItem(w, it); err != nil {
 				return err
 			}
-			if bytes += len(it.Clustering) + len(it.Row) + itemCost; bytes >= yieldBytes {
-				last, bytes = e.network.Since(last), 0
-			}
+			count(len(it.Clustering) + len(it.Row))
 		}
 		if src.Err() != nil {
 			return src.Err()
