@@ -207,15 +207,17 @@
 // after it was never acknowledged and is cut off; one with a mark, or with
 // anything after it, is corruption and an error that names file and offset.
 // The first failed write or sync ends the log: every later Propose fails, and
-// whether the entry is there is unknown until the next start.
+// whether the entry is there is unknown until the next start. A disk found full
+// by a write is no such failure: a Replicated waits for space, a single member
+// takes the entry back and refuses it, and puts a snapshot off to a later entry.
 //
 // A record of a raft file is synced and marked likewise before any message that
 // depends on it is sent. An entry is in a raft file before it is committed, and
 // leaves it only after it is in the log: a crash at any point loses no vote and
 // no entry that was acknowledged to the leader.
 //
-// The snapshot and log before the newest ones are kept: a snapshot that went
-// bad is made again from them.
+// The snapshot before the newest one and the logs after it are kept: a snapshot
+// that went bad is made again from them.
 //
 // No two nodes have different entries at one epoch. What an entry does depends
 // on the entry and the state before it alone.

@@ -95,8 +95,10 @@ func (h *history) commit(old *State, e *entry, buf []byte) (*State, outcome, err
 	h.remember(old.at, e.index, whole)
 	if h.entries >= h.compactAfter {
 		// The entry is durable whatever becomes of the snapshot: a failure stops
-		// the log for the next entry.
-		if err := h.compact(next); err != nil {
+		// the log for the next entry, or that one tries again.
+		if err := h.compact(next); h.canPutOff(next, err) {
+			h.warn(fmt.Sprintf("metadata: waiting for space on the disk for a snapshot: %v", err))
+		} else if err != nil {
 			h.stop(err)
 		}
 	}
@@ -165,6 +167,17 @@ func (h *history) compact(s *State) error {
 	return nil
 }
 
+// canPutOff tells whether a snapshot that failed with err can be made after a
+// later entry: if that was for want of space alone and this log is still the
+// last. A new log that is there, perhaps not durably, is what a start continues.
+func (h *history) canPutOff(s *State, err error) bool {
+	if !errors.Is(err, vfs.ErrNoSpace) {
+		return false
+	}
+	there, err := vfs.Exists(h.fs, logName(h.dir, s.at.index))
+	return err == nil && !there
+}
+
 // create makes the log file that continues s and opens it for writing.
 func (h *history) create(s *State) (vfs.File, error) {
 	name := logName(h.dir, s.at.index)
@@ -192,10 +205,12 @@ func (h *history) clean() {
 			old = append(old, snapshotName(h.dir, i))
 		}
 	}
-	for _, i := range f.logs {
-		if i < keep {
-			old = append(old, logName(h.dir, i))
-		}
+	first, found := slices.BinarySearch(f.logs, keep)
+	if !found && first > 0 {
+		first-- // the log that goes on after a snapshot without one of its own
+	}
+	for _, i := range f.logs[:first] {
+		old = append(old, logName(h.dir, i))
 	}
 	for _, name := range old {
 		if err := h.fs.Remove(name); err != nil {

@@ -143,3 +143,73 @@ func TestFullDiskRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestFullDiskPutsOffSnapshot finds the disk full at each call of a run in turn.
+// A snapshot or its log that there is no space for does not stop the log of an
+// embedded node; a failed sync, truncation or change of names may.
+func TestFullDiskPutsOffSnapshot(t *testing.T) {
+	const changes = 8
+	for _, ops := range []vfs.Ops{full.Ops, vfs.WriteSide} {
+		for times := 1; times <= 3; times++ {
+			for nth, fired := 1, true; fired; nth++ {
+				mem := vfs.NewMem()
+				f := vfs.NewFault(mem, nil)
+				l := open(t, f, Options{CompactAfter: 3})
+				rule := f.Add(vfs.Rule{Ops: ops, Nth: nth, Times: times, Err: vfs.ErrNoSpace, DropDirty: true})
+				acked, stopped := 0, false
+				for acked < changes && !stopped {
+					_, err := l.Propose(context.Background(), keyspace(acked))
+					switch {
+					case err == nil:
+						acked++
+					case errors.Is(err, ErrStopped):
+						stopped = true
+					case !errors.Is(err, vfs.ErrNoSpace):
+						t.Fatal(err)
+					}
+					for _, keep := range []int{0, 100} {
+						image := open(t, mem.CrashClone(vfs.CrashOptions{Keep: keep}), Options{})
+						if got := has(t, image); got < acked || got > acked+1 || !stopped && got > acked {
+							t.Fatalf("calls %b, %d from %d: a power cut leaves %d changes, %d were acknowledged", ops, times, nth, got, acked)
+						}
+						if err := image.Close(); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				if stopped && ops == full.Ops {
+					t.Errorf("%d writes from %d: the log has stopped after %d changes", times, nth, acked)
+				}
+				fired = rule.Fired() > 0
+				if err := l.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if !stopped {
+					madeAgain(t, mem, changes)
+				}
+			}
+		}
+	}
+}
+
+// madeAgain damages the newest snapshot, which there must be: what is before it
+// is enough to make it again.
+func madeAgain(t *testing.T, fs *vfs.Mem, changes int) {
+	t.Helper()
+	image := fs.CrashClone(vfs.CrashOptions{Keep: 100})
+	files, err := listFiles(image, dir)
+	if err != nil || len(files.snapshots) == 0 {
+		t.Fatalf("files %v, %v", files, err)
+	}
+	newest := snapshotName(dir, files.snapshots[len(files.snapshots)-1])
+	if err := vfs.WriteFileAtomic(image, newest, []byte("rot")); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, image, Options{})
+	if n := has(t, l); n != changes {
+		t.Errorf("%d of %d changes with %s damaged", n, changes, newest)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
