@@ -3,6 +3,7 @@ package replicaread
 import (
 	"context"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/wire"
 )
@@ -63,7 +64,7 @@ func (s *store) page(ctx context.Context, rd *Reader, c *wire.Read, limits wire.
 	if err != nil {
 		return err
 	}
-	defer src.Close()
+	defer invariant.Release(src.Close)
 	s.sel.init(src, &c.ReadCommand)
 	defer s.sel.Close()
 	s.reply, s.body = wire.ReadReply{}, s.body[:0]

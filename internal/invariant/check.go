@@ -19,6 +19,21 @@ func Check(ok bool, format string, args ...any) {
 	}
 }
 
+// Release is for a defer: it calls f, which gives something back. After a panic it
+// does so, too, and panics on; but not after a failed assertion, since f may want
+// a lock that was left locked, and the process is to end.
+//
+//	defer invariant.Release(src.Close)
+func Release(f func()) {
+	p := recover()
+	if _, failed := p.(failure); !failed {
+		f()
+	}
+	if p != nil {
+		panic(p)
+	}
+}
+
 // PassOn panics again with p, which recover has returned, if that is of a failed
 // assertion, after it has told log of it; of another panic it does nothing. The
 // caller must hold no lock that log needs.

@@ -14,6 +14,35 @@ func recovered(f func()) (p any) {
 	return nil
 }
 
+// A lock that whoever failed may have left locked is not asked for.
+func TestRelease(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		panics   any
+		fails    bool
+		released int
+	}{
+		{name: "no panic", released: 1},
+		{name: "a panic", panics: "bug: no assertion", released: 1},
+		{name: "a failed assertion", fails: true},
+	} {
+		released := 0
+		p := recovered(func() {
+			defer Release(func() { released++ })
+			if c.panics != nil {
+				panic(c.panics)
+			}
+			Check(!c.fails, "it failed")
+		})
+		if released != c.released {
+			t.Errorf("%s: released %d times", c.name, released)
+		}
+		if _, failed := p.(failure); failed != c.fails || !c.fails && p != c.panics {
+			t.Errorf("%s: panicked on with %v", c.name, p)
+		}
+	}
+}
+
 func TestPassOn(t *testing.T) {
 	var said strings.Builder
 	log := slog.New(slog.NewTextHandler(&said, nil))

@@ -26,4 +26,7 @@
 // Two places do not: the metadata log, whose library panics through Check about
 // what a peer says, and which stops itself instead; and the handlers of HTTP, whose
 // server recovers by itself.
+//
+// A defer that runs before them, while the panic is on its way, must not wait for
+// a lock either: what it gives back goes through Release.
 package invariant

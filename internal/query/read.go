@@ -10,6 +10,7 @@ import (
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/cql/plan"
 	"github.com/ilion-db/ilion/internal/fail"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/mutation"
 )
@@ -64,7 +65,7 @@ func (p *Processor) tryRead(r *session.Request, c *call, st *statement, s *plan.
 		}
 	}
 	if src != nil {
-		defer src.Close() // also of what panics
+		defer invariant.Release(src.Close) // also of what panics
 	}
 	rd.Limits = exec.Limits{InlineRows: inlineRows, InlineBytes: inlineBytes, MaxBytes: p.cfg.MaxResult, Tombstones: p.cfg.Tombstones}
 	body, res, err := rd.Page(q, src, r.RowBuffer())
@@ -115,7 +116,7 @@ func (p *Processor) endRead(r *session.Request) session.Status {
 		r.Fail(a.err)
 		return session.Done
 	}
-	defer a.src.Close()
+	defer invariant.Release(a.src.Close)
 	c.reader.Limits = exec.Limits{MaxBytes: p.cfg.MaxResult, Tombstones: p.cfg.Tombstones}
 	body, res, err := c.reader.Page(c.query, a.src, r.RowBuffer())
 	if err != nil {
@@ -211,7 +212,7 @@ func (p *Processor) readPage(ctx context.Context, c *call, q *plan.Query, rd *ex
 	if err != nil {
 		return nil, exec.Result{}, err
 	}
-	defer src.Close()
+	defer invariant.Release(src.Close)
 	return rd.Page(q, src, buffer())
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/cql/plan"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
@@ -111,7 +112,7 @@ func (p *Processor) readPrior(ctx context.Context, c *call, m *plan.Modification
 	if err != nil {
 		return cause(ctx, err)
 	}
-	defer src.Close()
+	defer invariant.Release(src.Close)
 	c.opts.Prior = new(plan.Prior)
 	return cause(ctx, c.opts.Prior.Load(src, cmd))
 }
