@@ -30,7 +30,9 @@ func (r *round) settle(p *replica, err error) {
 	compare := r.step()
 	r.unlock()
 	if damaged {
-		r.rd.cfg.Log.Error("a replica has damaged data", "host", host, "error", err)
+		if others, ok := r.rd.said.damaged.Pass(r.rd.now()); ok {
+			r.rd.cfg.Log.Error("a replica has damaged data", "host", host, "error", err, "others", others)
+		}
 	}
 	if compare {
 		r.compare()

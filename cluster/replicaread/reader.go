@@ -91,6 +91,7 @@ type Reader struct {
 	workers *workers.Pool[task]
 	stats   stats
 	seed    atomic.Uint64
+	said    said
 
 	rounds  sync.Pool // *round
 	scans   sync.Pool // *scan
@@ -99,6 +100,13 @@ type Reader struct {
 	damaged sync.Map  // schema.TableID to time.Duration of the clock's Mono
 	peers   sync.Map  // schema.UUID to *peerLoad
 	tables  sync.Map  // schema.TableID to *tableLatency
+}
+
+// said is what the log was told of lately.
+type said struct {
+	damage  clock.Seldom // of what this node serves
+	damaged clock.Seldom // a replica that this node has asked
+	tooLong clock.Seldom // a row
 }
 
 // New makes a Reader.

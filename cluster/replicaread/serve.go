@@ -147,14 +147,19 @@ func (v *serving) answer(err error) {
 	if err != nil {
 		e := v.rd.wireError(err)
 		if e.Code == wire.CodeCorrupt {
-			v.rd.cfg.Log.Error("stored data is damaged", "error", err)
+			if others, ok := v.rd.said.damage.Pass(v.rd.now()); ok {
+				v.rd.cfg.Log.Error("stored data is damaged", "error", err, "others", others)
+			}
 		}
 		v.fail(e)
 		return
 	}
 	if n := len(v.store.head) + len(v.store.body); n > wire.MaxBody {
 		// Each of the writes that made it was short enough.
-		v.rd.cfg.Log.Warn("a row is too long to be sent to another node", "table", v.read.Table.String(), "bytes", n, "maximum", wire.MaxBody)
+		if others, ok := v.rd.said.tooLong.Pass(v.rd.now()); ok {
+			v.rd.cfg.Log.Warn("a row is too long to be sent to another node",
+				"table", v.read.Table.String(), "bytes", n, "maximum", wire.MaxBody, "others", others)
+		}
 		v.fail(wire.Errorf(wire.CodeFailed, "a row takes %d bytes, an answer may have %d", n, wire.MaxBody))
 		return
 	}

@@ -116,12 +116,16 @@ func (p *Processor) failure(c *call, err error) *native.Error {
 	case ClassUnknownTable:
 		return native.Invalid("The table was dropped while the statement ran")
 	case ClassTombstones:
-		p.log.Warn("a read was given up", "error", err)
+		if others, ok := p.said.givenUp.Pass(p.clock.Mono()); ok {
+			p.log.Warn("a read was given up", "error", err, "others", others)
+		}
 		e := native.ReadFailure(native.Consistency(level), 0, need, false, []native.FailureReason{p.reason(native.ReasonTooManyTombstones)})
 		e.Msg = fmt.Sprintf("Scanned over %d tombstones during the query; query aborted (see tombstone_failure_threshold)", p.cfg.Tombstones)
 		return e
 	case ClassCorrupt:
-		p.log.Error("stored data is damaged", "error", err)
+		if others, ok := p.said.damage.Pass(p.clock.Mono()); ok {
+			p.log.Error("stored data is damaged", "error", err, "others", others)
+		}
 		if typ == "" {
 			e := native.ReadFailure(native.Consistency(level), 0, need, false, []native.FailureReason{p.reason(native.ReasonUnknown)})
 			e.Msg = "Stored data is damaged, see the node's log"
@@ -129,6 +133,8 @@ func (p *Processor) failure(c *call, err error) *native.Error {
 		}
 		return native.ServerError("Stored data is damaged, see the node's log")
 	}
-	p.log.Warn("statement failed", "error", err)
+	if others, ok := p.said.failed.Pass(p.clock.Mono()); ok {
+		p.log.Warn("statement failed", "error", err, "others", others)
+	}
 	return native.ServerError("%v", err)
 }

@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cql"
 	"github.com/ilion-db/ilion/cql/exec"
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/mutation"
@@ -66,6 +70,40 @@ func TestMapError(t *testing.T) {
 	}
 	if got := db.MapError(&session.Request{}, errors.New("x")); got.Code != native.CodeServer {
 		t.Error(got)
+	}
+}
+
+// stepped is a clock that a test puts forward.
+type stepped struct {
+	clock.Clock
+	mono time.Duration
+}
+
+func (c *stepped) Mono() time.Duration { return c.mono }
+
+// What every request may meet is not logged for every request.
+func TestLogOnceAMinute(t *testing.T) {
+	var log strings.Builder
+	now := &stepped{Clock: clock.Real}
+	db := newDB(t, func(c *Config) { c.Clock, c.Log = now, slog.New(slog.NewTextHandler(&log, nil)) })
+	lines := map[string]error{"a read was given up": exec.ErrTombstones, "stored data is damaged": mutation.ErrCorrupt, "statement failed": errors.New("x")}
+	fail := func() {
+		for _, err := range lines {
+			db.mapError(&call{level: ring.One}, err)
+		}
+	}
+	for range 3 {
+		fail()
+	}
+	now.mono += 2 * time.Minute
+	fail()
+	for line := range lines {
+		if got := strings.Count(log.String(), line); got != 2 {
+			t.Errorf("%d lines of %q", got, line)
+		}
+	}
+	if got := strings.Count(log.String(), "others=2\n"); got != len(lines) {
+		t.Errorf("%d lines tell of others:\n%s", got, &log)
 	}
 }
 

@@ -27,6 +27,7 @@ type Processor struct {
 	cache   *cache
 	saver   *saver // nil without a Store
 	stats   Stats
+	said    said
 
 	// nodeID ends the time-based UUIDs made here.
 	nodeID [8]byte
@@ -40,6 +41,13 @@ type Processor struct {
 	view  atomic.Pointer[view]
 	push  atomic.Pointer[func(*native.Event)]
 	calls sync.Pool // *call, for embedded statements
+}
+
+// said is what the log was told of lately.
+type said struct {
+	givenUp clock.Seldom // a read
+	damage  clock.Seldom
+	failed  clock.Seldom // a statement, with an error of no known kind
 }
 
 var _ session.Handler = (*Processor)(nil)
