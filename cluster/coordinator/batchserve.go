@@ -14,7 +14,9 @@ func (s *serving) storeBatch() {
 		err = b.Records[i].Check()
 	}
 	if err != nil {
-		s.c.cfg.Log.Warn("a batch of another node cannot be read", "from", hostName(s.r.From()), "error", err)
+		if others, ok := s.c.said.batch.Pass(s.c.cfg.Clock.Mono()); ok {
+			s.c.cfg.Log.Warn("a batch of another node cannot be read", "from", hostName(s.r.From()), "error", err, "others", others)
+		}
 		s.complete(wire.CodeInvalid)
 		return
 	}

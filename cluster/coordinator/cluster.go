@@ -9,6 +9,7 @@ import (
 	"github.com/ilion-db/ilion/cluster"
 	"github.com/ilion-db/ilion/cluster/hlc"
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/workers"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
@@ -28,6 +29,7 @@ type Cluster struct {
 	workers *workers.Pool[task]
 	served  sync.Pool // of *serving
 	relays  sync.Pool // of *relay
+	said    said
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -42,6 +44,9 @@ type Cluster struct {
 	mu      sync.Mutex // protects what follows
 	members map[[16]byte]*member
 }
+
+// said is what the log was told of lately: what of another node cannot be read.
+type said struct{ write, batch clock.Seldom }
 
 var _ cluster.Cluster = (*Cluster)(nil)
 

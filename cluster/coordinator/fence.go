@@ -20,7 +20,8 @@ func (s *serving) token() ring.Token {
 }
 
 // admit checks the records against the view in force and notes their stamps.
-// False means that the request has been refused, or parked. The gate is held.
+// False means that the request has been answered, since it is refused or nothing
+// of it is left, or parked. The gate is held.
 func (s *serving) admit() bool {
 	c := s.c
 	if d := s.r.Deadline(); d != 0 && d <= int64(c.cfg.Clock.Mono()) {
@@ -48,6 +49,10 @@ func (s *serving) admit() bool {
 		}
 	}
 	s.forward(v)
+	if len(s.body.Records) == 0 {
+		s.complete(0)
+		return false
+	}
 	if s.met {
 		return true // by a try that would have had to wait
 	}

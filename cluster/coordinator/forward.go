@@ -9,16 +9,16 @@ import (
 	"github.com/ilion-db/ilion/wire/rpc"
 )
 
-// relay sends a write on to replicas of this data centre and tells its
-// coordinator what becomes of it there.
+// relay tells the coordinator of a write what becomes of it at replicas of this data
+// centre that it was sent on to. It has nothing of the write: it lives until the
+// last of them has answered, when the bytes of the request have long been given
+// back.
 type relay struct {
 	c    *Cluster
 	to   Peer // the coordinator
 	id   uint64
 	left atomic.Int32 // hops that have yet to be told of
 	hops []hop
-	body []byte
-	msg  rpc.Message
 }
 
 // hop is a replica that a write is sent on to.
@@ -29,7 +29,8 @@ type hop struct {
 	msg   rpc.Message
 }
 
-// maxHops bounds the replicas that a write is sent on to.
+// maxHops bounds the replicas that a write is sent on to by one of them. No more
+// are asked for.
 const maxHops = 64
 
 // forward sends the write on to the hosts that its coordinator names, once. A
@@ -60,11 +61,11 @@ func (s *serving) forward(v *view) {
 	l.left.Store(int32(len(l.hops)) + 1)
 	body := s.body
 	body.Forward = nil
-	l.body = body.Append(l.body[:0])
-	l.msg = rpc.Message{Op: wire.OpApply, Lane: laneOf(l.body), Epoch: s.r.Epoch(), Deadline: s.r.Deadline(), Body: l.body}
+	s.onward = body.Append(s.onward[:0])
+	s.message = rpc.Message{Op: wire.OpApply, Lane: laneOf(s.onward), Epoch: s.r.Epoch(), Deadline: s.r.Deadline(), Body: s.onward}
 	for i := range l.hops {
 		h := &l.hops[i]
-		if err := h.m.peer.Send(&l.msg, h); err != nil {
+		if err := h.m.peer.Send(&s.message, h); err != nil {
 			h.tell(&wire.Applied{Code: wire.CodeTimeout})
 		}
 	}
@@ -112,9 +113,6 @@ func (l *relay) done() {
 		return
 	}
 	l.to = nil
-	if cap(l.body) > keepBody {
-		l.body, l.msg = nil, rpc.Message{}
-	}
 	l.c.relays.Put(l)
 }
 

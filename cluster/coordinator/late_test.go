@@ -60,6 +60,34 @@ func TestLateHint(t *testing.T) {
 	}
 }
 
+// Of a part of a batch nothing is left when it comes to a worker: its tombstone was
+// purged while it waited. The store is not asked for nothing.
+func TestLateOnAWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, simple("1"), memberAt(0, "dc1", "r1"), memberAt(1, "dc1", "r1"))
+		for !f.holds(f.key) {
+			f.key.Token += 1 << 50
+		}
+		f.store.BeforeApply = func(_ []mutation.Record, try bool) error {
+			if !try {
+				t.Error("the store is asked for what is late")
+				return nil
+			}
+			f.store.Purged = made
+			return mutation.ErrWouldBlock
+		}
+		body := wire.Apply{Hinted: made * 1_000_000, Records: []mutation.Record{f.row(f.key, 1)}}
+		a := f.asks()
+		a.body = body.Append(nil)
+		f.serve(a)
+		synctest.Wait()
+		if got := a.code(t); got != 0 || f.stats.Late.Value() != 1 {
+			t.Errorf("%v, %d counted", got, f.stats.Late.Value())
+		}
+		f.settle()
+	})
+}
+
 // A batch that is written again leaves out what this node is the only replica
 // of and has purged tombstones of that are not older. The others judge for
 // themselves.

@@ -1,6 +1,7 @@
 package coordinator
 
 import (
+	"strconv"
 	"testing"
 	"testing/synctest"
 
@@ -10,6 +11,45 @@ import (
 	"github.com/ilion-db/ilion/wire"
 	"github.com/ilion-db/ilion/wire/rpc"
 )
+
+// TestRelayOfManyReplicas: one relay is not asked to send on to more than it does.
+// Those beyond get the write from the coordinator itself, and nobody a hint.
+func TestRelayOfManyReplicas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const away = maxHops + 3
+		members := []metadata.Member{memberAt(0, "dc1", "a")}
+		for i := range away {
+			members = append(members, memberAt(1+i, "dc2", "b"))
+		}
+		f := newFixture(t, map[string]string{"class": schema.NetworkTopologyStrategy, "dc1": "1", "dc2": strconv.Itoa(away)}, members...)
+		forwarded, alone := 0, 0
+		for i := range away {
+			f.peers[hostID(1+i)].do = func(m *rpc.Message, r rpc.Receiver) error {
+				r.Receive(&rpc.Answer{})
+				if m.Op != wire.OpForward {
+					alone++
+					return nil
+				}
+				forwarded++
+				var a wire.Apply
+				if err := a.Decode(m.Body); err != nil {
+					return err
+				}
+				for _, host := range a.Forward[:min(len(a.Forward), maxHops)] {
+					f.tell(a.ID, host)
+				}
+				return nil
+			}
+		}
+		if err := f.write(ring.All, f.row(f.key, 1)); err != nil {
+			t.Error(err)
+		}
+		f.settle()
+		if hints := len(f.hints.hosts()); forwarded != 1 || alone != away-1-maxHops || hints != 0 {
+			t.Errorf("%d to relays, %d alone, %d hints", forwarded, alone, hints)
+		}
+	})
+}
 
 // TestRelayFailsWhileAnotherIsAsked: of two remote data centres the one's relay
 // fails while the other's is being asked. Those behind both get the write from

@@ -133,25 +133,25 @@ func (w *write) routes() (relays bool) {
 	return relays
 }
 
-// routeVia makes a slot send on to the others of its data centre; false if there
-// are none.
+// routeVia makes a slot send on to the others of its data centre, to as many as it
+// does; the rest are asked directly. False if there are no others.
 func (w *write) routeVia(dc, relay int) bool {
 	if relay < 0 {
 		return false // who was alive is not any more
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n := 0
+	n := 0 // others
 	for i := range w.slots {
-		if s := &w.slots[i]; i == relay || w.v.dc[s.node] == dc && w.v.members[s.node].live() {
+		if s := &w.slots[i]; i != relay && n < maxHops && w.v.dc[s.node] == dc && w.v.members[s.node].live() {
 			s.via = relay
 			n++
 		}
 	}
-	if n == 1 {
-		w.slots[relay].via = -1
+	if n > 0 {
+		w.slots[relay].via = relay
 	}
-	return n > 1
+	return n > 0
 }
 
 // send asks one replica, or gives it up at once.

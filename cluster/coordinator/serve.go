@@ -35,6 +35,8 @@ type serving struct {
 	out     []byte
 	part    [1][]byte
 	err     wire.Error
+	onward  []byte // what is sent on, the body of message
+	message rpc.Message
 }
 
 // Serve answers wire.OpApply, OpForward, OpHint, OpBatchStore, OpBatchDone and
@@ -77,7 +79,9 @@ func (s *serving) apply() {
 		err = s.body.Records[i].Check()
 	}
 	if err != nil {
-		s.c.cfg.Log.Warn("a write of another node cannot be read", "from", hostName(s.r.From()), "error", err)
+		if others, ok := s.c.said.write.Pass(s.c.cfg.Clock.Mono()); ok {
+			s.c.cfg.Log.Warn("a write of another node cannot be read", "from", hostName(s.r.From()), "error", err, "others", others)
+		}
 		s.complete(wire.CodeInvalid)
 		return
 	}
@@ -113,10 +117,6 @@ func (s *serving) try() {
 	tk := s.c.gate.enter(s.token())
 	defer s.c.gate.leave(tk)
 	if !s.admit() {
-		return
-	}
-	if len(s.body.Records) == 0 {
-		s.complete(0)
 		return
 	}
 	err := s.c.cfg.Replica.TryApply(s.body.Records, s.body.Atomic, s)
@@ -192,6 +192,9 @@ func (s *serving) complete(code wire.Code) {
 	n := s.charged
 	clear(s.body.Records)
 	s.body = wire.Apply{Records: s.body.Records[:0], Forward: s.body.Forward[:0]}
+	if cap(s.onward) > keepBody {
+		s.onward, s.message = nil, rpc.Message{}
+	}
 	s.r, s.newer, s.sent, s.met = nil, 0, false, false
 	c.served.Put(s)
 	c.pool.giveBack(n)
