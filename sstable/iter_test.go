@@ -199,7 +199,7 @@ func TestIteratorGoesFromModeToMode(t *testing.T) {
 	held, left := true, 1<<30
 	fs := pageCache{vfs.NewMem(), &held}
 	parts := uniform(500, 150)
-	write(t, fs, "/large", Options{BlockSize: 12 << 10}, parts)
+	write(t, fs, "/large", Options{BlockSize: 9 << 10}, parts) // no multiple of a page
 	write(t, fs, "/small", Options{}, parts)
 	direct := open(t, fs, "/small", OpenOptions{Access: AccessDirect})
 	if !direct.direct {

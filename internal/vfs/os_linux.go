@@ -45,7 +45,8 @@ var cachedReads = sync.Pool{New: func() any {
 // do asks first whether all is there: what is missing preadv2 would have the
 // kernel read ahead (since 5.9), and for that it may wait, for where the file's
 // blocks lie or for room in a queue that Prefetch has filled. So neither call
-// waits, and the scheduler is not told of them, as package syscall would: that
+// waits, but where a scan's reading ahead goes on from a page or one is dropped in
+// between, and the scheduler is not told of them, as package syscall would: that
 // costs about as much as copying a block.
 func (c *cachedRead) do(fd uintptr) {
 	_, _, c.errno = syscall.RawSyscall6(unix.SYS_CACHESTAT, fd, uintptr(unsafe.Pointer(&c.within)), uintptr(unsafe.Pointer(&c.present)), 0, 0, 0)
