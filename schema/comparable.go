@@ -268,6 +268,9 @@ func (t *Type) decodeElems(dst, raw []byte) ([]byte, error) {
 		raw = raw[1:]
 		switch tag {
 		case elemNull:
+			if t.kind != KindTuple && t.kind != KindUDT {
+				return dst, ErrComparable
+			}
 			elems = append(elems, nil)
 			continue
 		case elemNext:

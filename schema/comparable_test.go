@@ -178,6 +178,7 @@ func FuzzDecodeComparable(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(uint8(i), false, []byte{1, 2, 0, 0x40})
+		f.Add(uint8(i), false, []byte{elemNull, elemNull, elemNull, elemEnd, escaped, 0, Terminator})
 		if v, err := ty.ParseText("1"); err == nil {
 			e, _ := ty.AppendComparable(nil, v, true)
 			f.Add(uint8(i), true, e)

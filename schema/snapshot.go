@@ -175,6 +175,8 @@ func (t *Table) check() error {
 			switch {
 			case c.Type == nil || c.Name == "":
 				return bad("column without name or type")
+			case c.Type.checkSize() != nil:
+				return c.Type.checkSize()
 			case c.Kind != ColumnKind(kind) || c.Position != want:
 				return bad("column " + c.Name + " in the wrong place")
 			case c.ID == 0 || c.ID >= t.NextColumnID && !t.Virtual:
@@ -198,6 +200,9 @@ func (s *Snapshot) applyType(c Change, epoch uint64) error {
 		return invalid("Schema change without a type")
 	}
 	udt := c.Type
+	if err := udt.checkSize(); err != nil && c.Kind != DropType {
+		return err
+	}
 	ks, err := s.own(udt.keyspace)
 	if err != nil {
 		return err
@@ -221,7 +226,11 @@ func (s *Snapshot) applyType(c Change, epoch uint64) error {
 	ks.Types[udt.name] = udt
 	for name, t := range ks.Types {
 		if name != udt.name {
-			ks.Types[name] = t.withUDT(udt)
+			t = t.withUDT(udt)
+			if err := t.checkSize(); err != nil {
+				return err
+			}
+			ks.Types[name] = t
 		}
 	}
 	return s.retype(ks, udt, epoch)

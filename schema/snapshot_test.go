@@ -2,7 +2,9 @@ package schema
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/ilion-db/ilion/internal/golden"
@@ -132,6 +134,50 @@ func TestUserTypes(t *testing.T) {
 	}
 	if len(s.Table("k", "t").Column("v").Type.Elem().Fields()) != 1 {
 		t.Error("the old snapshot changed")
+	}
+}
+
+// TestDeepTypes makes types of one another until they are too deep, or too
+// many, to be read back: that is refused before it is anywhere.
+func TestDeepTypes(t *testing.T) {
+	s := mustApply(t, NewSnapshot(), Change{Kind: CreateKeyspace, Keyspace: exampleKeyspace()}, 1)
+	udt := func(name string, fields int, inner *Type) *Type {
+		names, types := make([]string, fields), make([]*Type, fields)
+		for i := range names {
+			names[i], types[i] = fmt.Sprint("f", i), inner.Freeze()
+		}
+		return UDTOf("k", name, names, types, false)
+	}
+	wide := TypeInt
+	for range 3 {
+		wide = udt("wide", 100, wide)
+	}
+	if _, err := s.Apply(Change{Kind: CreateType, Type: wide}, 2); err == nil {
+		t.Error("a type of a million was made")
+	}
+	deep := TypeInt
+	for i := range maxTypeDepth {
+		deep = udt(fmt.Sprint("u", i), 1, deep)
+		s = mustApply(t, s, Change{Kind: CreateType, Type: deep}, 2)
+	}
+	table := func(ty *Type) *Table {
+		return &Table{ID: TableID{1}, Keyspace: "k", Name: "t", NextColumnID: 3, Options: DefaultOptions(),
+			PartitionKey: []*Column{{ID: 1, Name: "k", Kind: PartitionKey, Type: TypeInt}},
+			Regular:      []*Column{{ID: 2, Name: "v", Kind: Regular, Position: -1, Type: ty}}}
+	}
+	s = mustApply(t, s, Change{Kind: CreateTable, Table: table(deep.Freeze())}, 3)
+	if got, err := DecodeSnapshot(AppendSnapshot(nil, s)); err != nil || got.Version != s.Version {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]Change{
+		"a type":   {Kind: CreateType, Type: udt("deeper", 1, deep)},
+		"a table":  {Kind: CreateTable, Table: func() *Table { x := table(ListOf(deep, true)); x.ID, x.Name = TableID{2}, "t2"; return x }()},
+		"a column": {Kind: AlterTable, Table: table(ListOf(deep, true))},
+		"a field":  {Kind: AlterType, Type: udt("u0", 2, ListOf(TypeInt, true))},
+	} {
+		if _, err := s.Apply(c, 4); !strings.HasPrefix(errText(err), "Type is nested too deeply") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }
 

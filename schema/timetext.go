@@ -129,7 +129,11 @@ func parseDateTime(text string) (int64, bool) {
 		return 0, false
 	}
 	t := time.Date(y, time.Month(m), min(d, daysIn(y, m)), hh, mm, ss, ns, time.UTC)
-	return t.UnixMilli() - int64(zone)*60_000, true
+	ms := t.UnixMilli()
+	if time.UnixMilli(ms).Unix() != t.Unix() {
+		return 0, false // so far away that 64 bits do not hold it
+	}
+	return ms - int64(zone)*60_000, true
 }
 
 // zone takes what is left as a time zone, in minutes.

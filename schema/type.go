@@ -59,6 +59,8 @@ type Type struct {
 	text  string // String(), made once
 	fixed int    // FixedLen(), made once
 	lossy bool   // Lossy(), made once
+	depth int    // levels of types inside of it
+	parts int    // types that it is made of, with itself, up to maxTypeParts + 1
 }
 
 // The types without parameters.
@@ -87,7 +89,7 @@ var (
 )
 
 func native(k Kind, text string, fixed int) *Type {
-	return &Type{kind: k, text: text, fixed: fixed, lossy: k == KindDecimal}
+	return &Type{kind: k, text: text, fixed: fixed, lossy: k == KindDecimal, parts: 1}
 }
 
 // ListOf, SetOf and MapOf make collection types. What is inside a frozen
@@ -144,8 +146,11 @@ func (t *Type) freezeElems() {
 
 func (t *Type) init() {
 	t.text = t.format()
+	t.depth, t.parts = 0, 1
 	for _, e := range t.elems {
 		t.lossy = t.lossy || e.lossy
+		t.depth = max(t.depth, e.depth+1)
+		t.parts = min(t.parts+e.parts, maxTypeParts+1)
 	}
 	if t.kind == KindVector && t.elems[0].fixed > 0 {
 		t.fixed = t.elems[0].fixed * t.dim
@@ -288,7 +293,9 @@ func (t *Type) format() string {
 	case KindVector:
 		return "vector<" + t.elems[0].text + ", " + strconv.Itoa(t.dim) + ">"
 	case KindUDT:
-		s = QuoteName(t.name)
+		if s = QuoteName(t.name); natives[t.name] != nil {
+			s = `"` + t.name + `"`
+		}
 	case KindCustom:
 		return "'" + strings.ReplaceAll(t.class, "'", "''") + "'"
 	default:

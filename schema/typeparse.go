@@ -5,11 +5,19 @@ import (
 	"strings"
 )
 
-// maxTypeDepth bounds the nesting of a type's text, maxVector the elements of
-// a vector.
+// maxTypeDepth bounds the nesting of a type in a schema, whatever is behind the
+// names in it, and maxTypeParts the types that it is made of: a type may lie in
+// another in very many ways. maxVector bounds the elements of a vector.
 const (
 	maxTypeDepth = 32
+	maxTypeParts = 1 << 16
 	maxVector    = 65535
+
+	// maxParsedDepth bounds the nesting of a type's text, names not looked behind:
+	// results have types with some levels more than columns. With maxTextDepth
+	// each level may be inside of frozen<>, as it is printed.
+	maxParsedDepth = maxTypeDepth + 4
+	maxTextDepth   = 2 * maxParsedDepth
 
 	maxVectorBytes = 1 << 28
 )
@@ -40,7 +48,21 @@ func ParseTypeIn(text string, udt func(name string) *Type) (*Type, error) {
 	if p.skip(); p.i != len(p.s) {
 		return nil, p.syntax()
 	}
+	if t.textDepth() > maxParsedDepth {
+		return nil, errTypeDepth()
+	}
 	return t, nil
+}
+
+// textDepth is how deep the text of t nests, frozen<> not counted.
+func (t *Type) textDepth() (n int) {
+	if t.kind == KindUDT {
+		return 1 // for frozen<> about its name
+	}
+	for _, e := range t.elems {
+		n = max(n, e.textDepth()+1)
+	}
+	return n
 }
 
 type typeParser struct {
@@ -100,8 +122,8 @@ func (p *typeParser) word() string {
 }
 
 func (p *typeParser) parse(depth int) (*Type, error) {
-	if depth > maxTypeDepth {
-		return nil, invalid("Type is nested too deeply")
+	if depth > maxTextDepth {
+		return nil, errTypeDepth()
 	}
 	switch {
 	case p.eat('\''):
@@ -229,6 +251,21 @@ func (p *typeParser) generic(w string, args []*Type) (*Type, error) {
 		return SetOf(args[0], false), nil
 	}
 	return MapOf(args[0], args[1], false), nil
+}
+
+func errTypeDepth() error {
+	return invalid("Type is nested too deeply: at most %d levels are possible", maxTypeDepth)
+}
+
+// checkSize tells why t cannot be part of a schema.
+func (t *Type) checkSize() error {
+	switch {
+	case t.depth > maxTypeDepth:
+		return errTypeDepth()
+	case t.parts > maxTypeParts:
+		return invalid("Type is made of too many types: at most %d are possible", maxTypeParts)
+	}
+	return nil
 }
 
 // CheckColumnType tells a client why t cannot be the type of a column: nested

@@ -12,6 +12,7 @@ import (
 	"github.com/ilion-db/ilion/internal/rand"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/ring"
+	"github.com/ilion-db/ilion/schema"
 )
 
 // hostN is the host id of the n-th node of a test.
@@ -168,4 +169,28 @@ func TestReplicatedEmpty(t *testing.T) {
 	if _, err := OpenReplicated(vfs.NewMem(), dir, testOptions(0)); !errors.Is(err, ErrEmpty) {
 		t.Error(err)
 	}
+}
+
+// TestDeepTypeIsNoEntry proposes types of one another: one that no node could
+// read back is refused, and the log goes on.
+func TestDeepTypeIsNoEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := founder(t, vfs.NewMem())
+		l.Start(noNetwork{})
+		propose(t, l, 0)
+		var err error
+		inner := schema.TypeInt
+		for i := 0; err == nil && i < 100; i++ {
+			inner = schema.UDTOf("k0", fmt.Sprint("u", i), []string{"f"}, []*schema.Type{inner.Freeze()}, false)
+			_, err = l.Propose(context.Background(), schema.Change{Kind: schema.CreateType, Type: inner})
+		}
+		var refusal *schema.Error
+		if !errors.As(err, &refusal) {
+			t.Errorf("the deepest type: %v", err)
+		}
+		propose(t, l, 1)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
