@@ -70,6 +70,7 @@ func readPlacement(r *encoding.Reader) (*ring.Placement, error) {
 		return nil, fmt.Errorf("%w: placement of %d ranges in %d bytes", ErrCorrupt, n, r.Len())
 	}
 	p := &ring.Placement{Ranges: make([]ring.PlacedRange, n)}
+	named := map[[16]byte]int{} // the number of the range that named a host last
 	for i := range p.Ranges {
 		placed := &p.Ranges[i]
 		placed.Range.End = ring.Token(r.U64())
@@ -90,6 +91,10 @@ func readPlacement(r *encoding.Reader) (*ring.Placement, error) {
 			if h >= uint64(len(hosts)) {
 				return nil, fmt.Errorf("%w: placement on host %d of %d", ErrCorrupt, h, len(hosts))
 			}
+			if named[hosts[h]] == i+1 {
+				return nil, fmt.Errorf("%w: placement on host %d twice", ErrCorrupt, h)
+			}
+			named[hosts[h]] = i + 1
 			placed.Replicas[j] = hosts[h]
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ilion-db/ilion/internal/encoding"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
@@ -303,6 +304,27 @@ func TestCommandsThatDoNotHoldTogether(t *testing.T) {
 	}
 	if _, err := decodeCommand(appendOptional(nil, 99, nil)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPlacementOnAHostTwice refuses what would be encoded as something that
+// cannot be read: fewer hosts than replicas.
+func TestPlacementOnAHostTwice(t *testing.T) {
+	p := &ring.Placement{Ranges: []ring.PlacedRange{{Range: ring.Range{End: 1}, Replicas: [][16]byte{hostN(0), hostN(1)}}}}
+	for i, same := range []func(b []byte){
+		func(b []byte) { b[len(b)-1] = b[len(b)-2] }, // one number twice
+		func(b []byte) { copy(b[17:], b[1:17]) },     // one host under two numbers
+	} {
+		b := appendPlacement(nil, p)
+		r := encoding.NewReader(b)
+		if _, err := readPlacement(&r); err != nil {
+			t.Fatal(err)
+		}
+		same(b)
+		r = encoding.NewReader(b)
+		if _, err := readPlacement(&r); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%d: %v", i, err)
+		}
 	}
 }
 
