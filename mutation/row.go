@@ -56,10 +56,10 @@ func (r *RowReader) initSlow(row []byte) error {
 	if r.Flags&rowMarker != 0 {
 		r.Marker = Marker{Timestamp: r.Base + p.Varint(), Set: true}
 		if r.Flags&rowMarkerExpires != 0 {
-			r.Marker.TTL = uint32(p.Uvarint())
-			r.Marker.Expiry = p.U32()
-			if r.Marker.TTL == 0 {
-				return r.fail("expiring marker without TTL")
+			ttl := p.Uvarint()
+			r.Marker.TTL, r.Marker.Expiry = uint32(ttl), p.U32()
+			if ttl == 0 || ttl > math.MaxUint32 {
+				return r.fail("expiring marker with a TTL of %d", ttl)
 			}
 		}
 	}
@@ -125,8 +125,12 @@ func (r *RowReader) nextCellSlow() bool {
 		c.Timestamp += p.Varint()
 	}
 	if f&CellExpiring != 0 {
-		c.TTL = uint32(p.Uvarint())
-		c.LocalTime = p.U32()
+		ttl := p.Uvarint()
+		if ttl > math.MaxUint32 {
+			r.fail("cell with a TTL of %d", ttl)
+			return false
+		}
+		c.TTL, c.LocalTime = uint32(ttl), p.U32()
 	}
 	if f&CellTombstone != 0 {
 		c.LocalTime = p.U32()

@@ -3,8 +3,27 @@ package mutation
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"math"
 	"testing"
 )
+
+// TestLongTTL has a TTL of more than 32 bits that would take as many bytes after
+// its upper ones are cut off: the row would pass for a canonical one.
+func TestLongTTL(t *testing.T) {
+	head := func(flags byte) []byte { return binary.LittleEndian.AppendUint64([]byte{flags}, 9) }
+	for _, ttl := range []uint64{1 << 28, 1<<32 | 1<<28} {
+		times := append(binary.AppendUvarint(nil, ttl), 1, 0, 0, 0)
+		for what, row := range map[string][]byte{
+			"marker": append(append(append(head(rowMarker|rowMarkerExpires), 0), times...), 0),
+			"cell":   append(append(append(head(rowExpiring), 1, 1, byte(CellExpiring)), times...), 0),
+		} {
+			if err := CheckRow(row); (err == nil) != (ttl <= math.MaxUint32) || err != nil && !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s with a TTL of %d: %v", what, ttl, err)
+			}
+		}
+	}
+}
 
 // FuzzRowShortcuts reads any bytes with the short ways of RowReader and without
 // them: heads, cells and the verdict are the same.

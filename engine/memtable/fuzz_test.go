@@ -14,6 +14,13 @@ func FuzzPut(f *testing.F) {
 	for range 30 {
 		f.Add([]byte(g.Record()))
 	}
+	var b mutation.Builder // an empty path is not none
+	b.Begin(nil, mutation.Header{Token: -5, Key: []byte("a")})
+	b.BeginRow(mutationtest.Clustering(1))
+	b.Cell(mutation.Cell{Column: 3, Timestamp: 5, Value: []byte("x")})
+	b.Cell(mutation.Cell{Column: 3, Timestamp: 6, Flags: mutation.CellPath, Path: []byte{}, Value: []byte("y")})
+	b.EndRow()
+	f.Add([]byte(b.Finish()))
 	good := g.Records(3)
 	f.Fuzz(func(t *testing.T, p []byte) {
 		m := newTest(t)

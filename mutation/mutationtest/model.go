@@ -37,9 +37,9 @@ type row struct {
 }
 
 type place struct {
-	column     schema.ColumnID
-	collection bool
-	path       string
+	column             schema.ColumnID
+	collection, pathed bool // an empty path is not none
+	path               string
 }
 
 // NewModel returns a model that holds nothing but the records.
@@ -106,7 +106,7 @@ func (w *row) apply(encoded []byte) {
 	for r.NextCell() {
 		c := r.Cell
 		c.Path, c.Value = bytes.Clone(c.Path), bytes.Clone(c.Value)
-		at := place{c.Column, c.Flags&mutation.CellCollection != 0, string(c.Path)}
+		at := place{c.Column, c.Flags&mutation.CellCollection != 0, c.Flags&mutation.CellPath != 0, string(c.Path)}
 		if old, ok := w.cells[at]; !ok || cellLess(old, c) {
 			w.cells[at] = c
 		}
@@ -195,7 +195,7 @@ func (w *row) survivors(b *mutation.Builder, cover mutation.Deletion) []byte {
 		if gone(c.Timestamp) {
 			continue
 		}
-		whole, ok := w.cells[place{at.column, true, ""}]
+		whole, ok := w.cells[place{column: at.column, collection: true}]
 		if ok && !at.collection && c.Timestamp <= whole.Timestamp {
 			continue
 		}
