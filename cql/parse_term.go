@@ -1,5 +1,7 @@
 package cql
 
+import "strings"
+
 // maxOperators bounds the operators, field and element accesses of one level of an expression, and so the depth of its tree.
 const maxOperators = 1024
 
@@ -73,12 +75,15 @@ func (p *parser) multiplicative(cols bool) Expr {
 	}
 }
 
-// unwrap takes the parentheses off an operand: `(a + b) * c`.
+// unwrap takes the parentheses off an operand: `(a + b) * c`, `((a)) + 1`.
 func unwrap(e Expr) Expr {
-	if t, ok := e.(*TupleLiteral); ok && len(t.Elems) == 1 {
-		return t.Elems[0]
+	for {
+		t, ok := e.(*TupleLiteral)
+		if !ok || len(t.Elems) != 1 {
+			return e
+		}
+		e = t.Elems[0]
 	}
-	return e
 }
 
 func (p *parser) unary(cols bool) Expr {
@@ -176,13 +181,7 @@ func (p *parser) literal() *Literal {
 	case TokInteger:
 		l.Kind = LitInteger
 	case TokFloat:
-		l.Kind = LitFloat
-		switch text[1:min(2, len(text))] {
-		case "n", "N":
-			l.Text = "-NaN"
-		case "i", "I":
-			l.Text = "-Infinity"
-		}
+		l.Kind, l.Text = LitFloat, floatText(text)
 	case kwNan:
 		l.Kind, l.Text = LitFloat, "NaN"
 	case kwInfinity:
@@ -199,6 +198,19 @@ func (p *parser) literal() *Literal {
 		l.Kind, l.Text = LitNull, ""
 	}
 	return l
+}
+
+// floatText is the Text of a TokFloat, whose sign may have been taken as an operator.
+func floatText(text string) string {
+	digits := strings.TrimPrefix(text, "-")
+	sign := text[:len(text)-len(digits)]
+	switch digits[0] | 0x20 {
+	case 'n':
+		return sign + "NaN"
+	case 'i':
+		return sign + "Infinity"
+	}
+	return text
 }
 
 func (p *parser) marker() *BindMarker {

@@ -91,8 +91,14 @@ func (e *BinaryOp) String() string {
 	return operand(e.Left, prec) + " " + string(rune(e.Op)) + " " + operand(e.Right, prec+1)
 }
 
-// String gives `-expr`. The blank keeps a following number from being read as a negative literal.
-func (e *Negation) String() string { return "- " + operand(e.Expr, 3) }
+// String gives `-expr`. The blank keeps a following number from being read as a negative literal. A negation inside has no
+// parentheses: they would nest deeper than what was parsed.
+func (e *Negation) String() string {
+	if inner, ok := e.Expr.(*Negation); ok {
+		return "- " + inner.String()
+	}
+	return "- " + operand(e.Expr, 3)
+}
 
 // String gives the quoted-if-needed name.
 func (e *Column) String() string { return Quote(e.Name) }
@@ -119,8 +125,14 @@ func (e *Slice) String() string {
 	return b.String()
 }
 
-// String gives `base.field`.
-func (e *Field) String() string { return operand(e.Base, 3) + "." + Quote(e.Name.Name) }
+// String gives `base.field`. Behind the digits of a number the point would be one of the number.
+func (e *Field) String() string {
+	base := operand(e.Base, 3)
+	if l, ok := e.Base.(*Literal); ok && (l.Kind == LitInteger || l.Kind == LitFloat) {
+		base = "(" + base + ")"
+	}
+	return base + "." + Quote(e.Name.Name)
+}
 
 // String gives the type as CQL: the name that system_schema and DESCRIBE use.
 func (t *TypeExpr) String() string {
