@@ -23,5 +23,9 @@ func TestJSON(t *testing.T) {
 	d.run(`INSERT INTO t (k, l, u) VALUES (2, from_json('["a"]'), fromJson(?))`, text(`{"y": "q"}`))
 	d.want("SELECT l, u FROM t WHERE k = 2", "['a'] | {x: null, y: 'q'}")
 	d.fails(`INSERT INTO t JSON '{"k": 1, "l": [null]}'`, "Error decoding JSON value for l: Invalid null element in list")
+	d.run("CREATE TABLE v (k int PRIMARY KEY, i smallint, v vector<float, 2>)")
+	d.fails(`INSERT INTO v (k, i) VALUES (1, from_json('""'))`, "execution of 'system.from_json[text]' failed: Expected 2 bytes for a smallint (0)")
+	d.fails(`INSERT INTO v (k, v) VALUES (1, from_json('["", 1]'))`,
+		"execution of 'system.from_json[text]' failed: Not enough bytes to read a vector<float, 2>")
 	d.fails(`INSERT INTO t JSON '{"k": 1'`, "Could not decode JSON string as a map: unexpected EOF. (String was: {\"k\": 1)")
 }

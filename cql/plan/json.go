@@ -149,6 +149,9 @@ func (c *compiler) fromJSONTerm(e *cql.FunctionCall, name string, t *schema.Type
 				return nil, failedCall(e.Name, "Could not decode JSON string '"+string(a[0])+"': "+err.Error())
 			}
 			p, err := fromJSON(t, v)
+			if err == nil && p != nil {
+				err = t.Validate(p)
+			}
 			if err != nil {
 				return nil, failedCall(e.Name, err.Error())
 			}
@@ -175,7 +178,8 @@ func decodeJSON(text []byte) (any, error) {
 	return v, nil
 }
 
-// fromJSON makes a value of a type out of decoded JSON.
+// fromJSON makes a value of a type out of decoded JSON. The caller validates it:
+// "" stands for the empty value, which not every type has.
 func fromJSON(t *schema.Type, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:

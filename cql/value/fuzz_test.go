@@ -1,18 +1,22 @@
 package value
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/ilion-db/ilion/schema"
 )
 
 // foreign tells whether the value has no counterpart in Go: it is or holds the
-// empty value of a type that is not text, or a decimal whose exponent does not
-// fit its text.
+// empty value of a type that is not text, a decimal whose exponent does not fit
+// its text, or an IPv4 address in the form of an IPv6 one, which becomes 4 bytes.
 func foreign(typ *schema.Type, b []byte) bool {
 	switch typ.Kind() {
 	case schema.KindText, schema.KindASCII, schema.KindBlob:
 		return false
+	case schema.KindInet:
+		a, ok := netip.AddrFromSlice(b)
+		return !ok || a.Is4In6()
 	case schema.KindDecimal:
 		return len(b) == 0 || b[0] != 0 && b[0] != 0xff
 	}
