@@ -260,11 +260,11 @@ func (f *raftFile) load() (*raftBase, []raftpb.Entry, error) {
 		return nil, nil, err
 	}
 	var entries []raftpb.Entry
-	off, marked := raftHeaderLen, true
-	for off < len(p) {
+	off, marked, bad := raftHeaderLen, true, false
+	for marked && off < len(p) || bad {
 		hard, more, size, ok := readRaftRecord(p[off:], f.records+1)
 		if !ok {
-			if !torn(p[off:]) {
+			if bad || !torn(p[off:]) {
 				return nil, nil, &CorruptError{name, int64(off), fmt.Sprintf("record %d", f.records+1)}
 			}
 			break
@@ -276,10 +276,10 @@ func (f *raftFile) load() (*raftBase, []raftpb.Entry, error) {
 		b.hard.Term, b.hard.Vote = hard.Term, hard.Vote
 		off = markOffset(off + size)
 		rest := p[min(off, len(p)):]
-		if marked = readMark(rest, f.records); marked {
-			off += markLen
-		} else if len(rest) > 0 && !torn(rest) {
-			// The mark itself went bad; what follows must be a record.
+		marked = readMark(rest, f.records)
+		// The mark itself went bad where another follows; behind it must be a record.
+		// Else what has no mark is the last.
+		if bad = !marked && !torn(rest); marked || bad {
 			off += markLen
 		}
 	}

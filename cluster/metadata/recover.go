@@ -136,11 +136,11 @@ func (h *history) replayFile(s *State, index uint64, last bool) (*State, error) 
 	if at.index != index || at.index == s.at.index && at.hash != s.at.hash {
 		return nil, &CorruptError{name, 16, "does not continue the history"}
 	}
-	off, n, marked := logHeaderLen, 0, true
-	for off < len(p) {
+	off, n, marked, bad := logHeaderLen, 0, true, false
+	for marked && off < len(p) || bad && (last || off < len(p)) {
 		e, size, ok := readEntry(p[off:], at)
 		if !ok {
-			if !last || !torn(p[off:]) {
+			if !last || bad || !torn(p[off:]) {
 				return nil, &CorruptError{name, int64(off), fmt.Sprintf("entry %d", at.index+1)}
 			}
 			break
@@ -148,10 +148,10 @@ func (h *history) replayFile(s *State, index uint64, last bool) (*State, error) 
 		start := off
 		off = markOffset(off + size)
 		rest := p[min(off, len(p)):]
-		if marked = readMark(rest, e.index); marked {
-			off += markLen
-		} else if len(rest) > 0 && !(last && torn(rest)) {
-			// The mark itself went bad; what follows must be an entry.
+		marked = readMark(rest, e.index)
+		// The mark itself went bad where another follows, or in a file that is not
+		// the last; behind it must be an entry. Else what has no mark is the last.
+		if bad = !marked && len(rest) > 0 && !(last && torn(rest)); marked || bad {
 			off += markLen
 		}
 		n++
