@@ -28,8 +28,8 @@ const (
 )
 
 // tryBytes and rowsBytes are how many bytes of blocks a TryRead and a TryRows may
-// copy out of the page cache and decode, some 1 ms for each MiB: the caller is a
-// connection's reader, and others wait behind it.
+// copy out of the page cache and decode: the caller is a connection's reader, and
+// others wait behind it.
 const (
 	tryBytes  = 512 << 10
 	rowsBytes = 2 << 20

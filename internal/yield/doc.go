@@ -26,5 +26,5 @@
 //
 // # Cost
 //
-// Some 2 us (a write, a read, a question to the network), once in After.
+// Some 3 us (a write, a read, a question to the network), once in After.
 package yield

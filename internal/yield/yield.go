@@ -95,6 +95,10 @@ func (p *pipe) poll(fd uintptr) bool {
 		_, err := p.w.Write(p.one[:])
 		return err != nil
 	}
-	_, err := syscall.Read(int(fd), p.one[:])
-	return err != syscall.EAGAIN && err != syscall.EINTR
+	for {
+		// An interrupted read has left the byte, and nobody tells of it again.
+		if _, err := syscall.Read(int(fd), p.one[:]); err != syscall.EINTR {
+			return err != syscall.EAGAIN
+		}
+	}
 }
