@@ -33,11 +33,12 @@ func (r *round) stop(a *alarm) {
 }
 
 // limitLocal makes the round end by its deadline although the local replica has
-// not answered: of other nodes that is known, of a disk it is not.
+// not answered, or not acknowledged a repair: of other nodes that is known, of a
+// disk it is not.
 func (r *round) limitLocal() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.phase == phaseAsk && !r.limit.running {
+	if r.phase != phaseOver && !r.limit.running {
 		r.set(&r.limit, max(r.deadline-r.rd.now(), 0), r.tooLate)
 	}
 }
@@ -46,8 +47,11 @@ func (r *round) limitLocal() {
 func (r *round) tooLate() {
 	r.mu.Lock()
 	r.limit.running = false
-	if r.phase == phaseAsk {
+	switch {
+	case r.phase == phaseAsk:
 		r.finish(r.lateness())
+	case r.phase == phaseResolve && r.repairs > 0:
+		r.finish(r.tooFewHold(r.unsaved + r.repairs))
 	}
 	r.unlock()
 	r.release()

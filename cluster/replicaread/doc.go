@@ -22,9 +22,10 @@
 //
 // The local one first, then its rack, its data centre, others; among equals the
 // one with the least latency times requests under way. A replica that fails, is
-// late (see speculative_retry) or has damaged data is replaced by another one;
-// it never counts as having no rows. A replica that refuses because owners or
-// schema have changed makes the coordinator catch up and plan again, unseen.
+// late (see speculative_retry), has damaged data or does not take what it lacks is
+// replaced by another one; it never counts as having no rows. A replica that
+// refuses because owners or schema have changed makes the coordinator catch up and
+// plan again, unseen.
 //
 // # Concurrency
 //

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/mutation"
@@ -104,6 +105,51 @@ func TestRepairMustBeAcknowledged(t *testing.T) {
 	}
 }
 
+// TestRefusedRepair: a replica that answers and does not take what it lacks, since
+// its disk is full, is replaced by another one.
+func TestRefusedRepair(t *testing.T) {
+	full := errors.New("the disk is full")
+	setUp := func(t *testing.T, refuse ...int) *testNet {
+		n := newNet(t, []string{"a", "a", "a"}, nil)
+		n.everywhere(nil)
+		for _, i := range refuse {
+			n.nodes[i].store.BeforeApply = func([]mutation.Record, bool) error { return full }
+		}
+		n.nodes[0].rd.peerOf(n.nodes[2].host).latency.Store(int64(time.Second)) // it is asked last
+		return n
+	}
+	both := func(n *testNet, f func(got string, err error)) {
+		f(n.read(0, n.command(), ring.Quorum))
+		f(n.start(0, n.command(), ring.Quorum))
+	}
+	for lacks := range 2 {
+		inBubble(t, func(t *testing.T) {
+			n := setUp(t, lacks)
+			n.apply(1-lacks, n.row(1, 1, "v"))
+			n.apply(2, n.row(2, 1, "v"))
+			both(n, func(got string, err error) {
+				if err != nil || strings.Count(got, `="v"`) != 2 {
+					t.Errorf("without node %d: %q, %v", lacks, got, err)
+				}
+			})
+		})
+	}
+	// Where nobody is left who does, it is an error.
+	inBubble(t, func(t *testing.T) {
+		n := setUp(t, 1, 2)
+		n.apply(0, n.row(1, 1, "v"))
+		both(n, func(got string, err error) {
+			var e *native.Error
+			if !errors.As(err, &e) || e.Code != native.CodeReadTimeout || e.Received != 1 || e.Required != 2 {
+				t.Errorf("%q, %+v", got, err)
+			}
+		})
+		if len(n.repair) != 4 {
+			t.Errorf("%d repairs were sent", len(n.repair))
+		}
+	})
+}
+
 // TestRepairOfAChangedTableIsRefused: a read that was planned before the table
 // changed, by TRUNCATE maybe, brings nothing back, and is made again.
 func TestRepairOfAChangedTableIsRefused(t *testing.T) {
@@ -143,4 +189,55 @@ func TestRepairOfAChangedTableIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPeersAreRepairedFirst: what peers lack is on its way before the local
+// store, which may keep its caller waiting, is asked to take what it lacks.
+func TestPeersAreRepairedFirst(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, nil)
+		n.everywhere(nil)
+		for i := range n.nodes {
+			n.apply(i, n.row(i, 1, "v"))
+		}
+		before := -1
+		n.nodes[0].store.BeforeApply = func([]mutation.Record, bool) error {
+			n.mu.Lock()
+			defer n.mu.Unlock()
+			before = len(n.repair)
+			return nil
+		}
+		got, err := n.start(0, n.command(), ring.All)
+		if err != nil || strings.Count(got, `="v"`) != 3 {
+			t.Fatalf("%q, %v", got, err)
+		}
+		if before != 2 {
+			t.Errorf("%d of 2 peers were sent what they lack before", before)
+		}
+	})
+}
+
+// TestLocalRepairOnAStuckDisk: a read is answered by its deadline although the
+// local store does not acknowledge what it lacked.
+func TestLocalRepairOnAStuckDisk(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a"}, nil)
+		n.everywhere(nil)
+		stuck := make(chan func(), 2)
+		n.nodes[0].store.Acknowledge = func(done func()) { stuck <- done }
+		for i, read := range []func(int, *mutation.ReadCommand, ring.ConsistencyLevel) (string, error){n.start, n.read} {
+			n.apply(1, n.row(i, 1, "v"))
+			_, err := read(0, n.command(), ring.All)
+			var e *native.Error
+			if !errors.As(err, &e) || e.Code != native.CodeReadTimeout || e.Received != 1 || e.Required != 2 {
+				t.Errorf("%+v", err)
+			}
+		}
+		for range cap(stuck) {
+			(<-stuck)()
+		}
+		if got, err := n.start(0, n.command(), ring.All); err != nil || strings.Count(got, `="v"`) != 2 {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
 }

@@ -30,8 +30,14 @@ func (r *round) resolve() {
 	r.refs += len(repairs)
 	r.mu.Unlock()
 	r.rd.stats.repairs.Add(uint64(len(repairs)))
-	for i := range repairs {
-		r.repair(&repairs[i])
+	// Peers first, who have until the deadline: the local store may keep this
+	// worker waiting.
+	for _, local := range [...]bool{false, true} {
+		for i := range repairs {
+			if repairs[i].to.local == local {
+				r.repair(&repairs[i])
+			}
+		}
 	}
 }
 
@@ -45,52 +51,77 @@ type repair struct {
 }
 
 func (r *round) repair(p *repair) {
+	done := (*repaired)(p.to)
 	if !p.to.local {
-		r.rd.cfg.Repair(p.to.host, p.record, int64(r.deadline), (*repaired)(r))
+		r.rd.cfg.Repair(p.to.host, p.record, int64(r.deadline), done)
 		return
 	}
+	r.limitLocal()
 	ctx, cancel := r.rd.until(r.rd.ctx, r.deadline)
 	defer cancel()
-	if err := r.rd.cfg.Apply(ctx, p.record, (*repaired)(r)); err != nil {
-		(*repaired)(r).Complete(err)
+	if err := r.rd.cfg.Apply(ctx, p.record, done); err != nil {
+		done.Complete(err)
 	}
 }
 
 // repaired is told that a replica has got a repair, or has not.
-type repaired round
+type repaired replica
 
 // Complete implements mutation.Completer.
 func (d *repaired) Complete(err error) {
-	r := (*round)(d)
+	p := (*replica)(d)
+	r := p.round
 	r.mu.Lock()
 	if err != nil {
+		p.state, p.err = failed, err
 		r.unsaved++
 		r.rd.stats.unrepaired.Inc()
 	}
 	r.stale = max(r.stale, r.changedAt(err))
 	r.repairs--
 	invariant.Check(r.repairs >= 0, "replicaread: a repair is acknowledged twice")
+	compare := false
 	if r.repairs == 0 && r.phase != phaseOver {
-		r.finish(r.repairError())
+		compare = r.repairsOver()
 	}
 	r.unlock()
+	if compare {
+		r.compare()
+	}
+	r.send()
 	r.release()
 }
 
-// repairError is what the owner is told once all repairs have been answered. The
-// lock is held.
-func (r *round) repairError() error {
+// repairsOver sees what is to be done once all repairs have been answered; the
+// lock is held, and compare is that of step.
+func (r *round) repairsOver() (compare bool) {
+	unsaved := r.unsaved
 	switch {
 	case r.stale > 0:
 		// The table was truncated or changed meanwhile: what was read may be
 		// gone, and must not come back by a repair.
-		return errStale
-	case r.unsaved > 0:
-		// Too few replicas hold what would be answered.
-		n := max(r.targets.blockFor-r.unsaved, 0)
-		return native.ReadTimeout(native.Consistency(r.level), n, r.targets.blockFor, true)
+		r.finish(errStale)
+		return false
+	case unsaved == 0:
+		r.finish(nil)
+		return false
 	}
-	return nil
+	// Who does not take what it lacks, since its disk is full maybe, is replaced
+	// like one that does not answer.
+	r.phase, r.unsaved = phaseAsk, 0
+	switch enough, hopeless := r.tally(); {
+	case hopeless:
+		r.finish(r.tooFewHold(unsaved))
+	case enough:
+		return r.collected()
+	}
+	return false
+}
+
+// tooFewHold is what the owner is told if so many repairs were not acknowledged:
+// no quorum holds what would be answered.
+func (r *round) tooFewHold(unsaved int) error {
+	return native.ReadTimeout(native.Consistency(r.level), max(r.targets.blockFor-unsaved, 0), r.targets.blockFor, true)
 }
 
 // errNotAsked is what a peer has done that answers with what it was not asked

@@ -19,7 +19,8 @@ import (
 //	full      the digests differ: data from all that are needed
 //	compare   enough pages are there: whoever brought the last one compares them,
 //	          without the lock
-//	resolve   pages that differ are merged; what a replica lacks is repaired
+//	resolve   pages that differ are merged; what a replica lacks is repaired; if
+//	          it does not take that, others are asked
 //	over      the owner is told
 //
 // It is pooled: the owner and every answer still to come hold a reference.
