@@ -22,7 +22,8 @@
 // Who yields waits for the network himself: for a byte in a pipe that is there
 // already. So his processor, once it has run all that is ready, asks the network,
 // and hears of the pipe and of every connection that has something, in the order
-// in which they had.
+// in which they had. Where no pipe can be made, since too many files are open,
+// nobody yields.
 //
 // # Cost
 //

@@ -16,7 +16,8 @@ const After = 250 * time.Microsecond
 // Network is whom goroutines that compute for long yield to. Its methods are
 // safe for concurrent use.
 type Network struct {
-	clock clock.Clock
+	clock   clock.Clock
+	newPipe func() (r, w end, err error) // osPipe, but in tests
 
 	turn chan struct{} // of capacity 1, full while a goroutine yields
 	// Of the holder of turn.
@@ -25,16 +26,23 @@ type Network struct {
 }
 
 // New returns a Network that holds two file descriptors from its first use on.
-func New(c clock.Clock) *Network { return &Network{clock: c, turn: make(chan struct{}, 1)} }
+func New(c clock.Clock) *Network {
+	return &Network{clock: c, newPipe: osPipe, turn: make(chan struct{}, 1)}
+}
 
 // Close gives them back. Nobody may use it any more.
 func (n *Network) Close() {
 	n.turn <- struct{}{}
+	n.shut()
+	<-n.turn
+}
+
+// shut closes the pipe for good.
+func (n *Network) shut() {
 	if n.pipe != nil {
 		_, _ = n.pipe.r.Close(), n.pipe.w.Close()
 	}
 	n.pipe, n.none = nil, true
-	<-n.turn
 }
 
 // Since yields if the clock's Mono was last at least After ago, and returns what
@@ -46,29 +54,38 @@ func (n *Network) Since(last time.Duration) time.Duration {
 	}
 	n.turn <- struct{}{}
 	if n.pipe == nil && !n.none {
-		n.none = !n.open()
+		n.open()
 	}
-	if n.pipe != nil {
-		n.pipe.wait()
+	if n.pipe != nil && n.pipe.wait() != nil {
+		n.shut()
 	}
 	<-n.turn
 	return n.clock.Mono()
 }
 
-func (n *Network) open() bool {
-	r, w, err := os.Pipe()
+// open makes the pipe. Where it cannot, since too many files are open, nobody
+// yields until a later call can.
+func (n *Network) open() {
+	r, w, err := n.newPipe()
 	if err != nil {
-		return false // too many files are open
+		return
 	}
 	p := &pipe{r: r, w: w}
 	if p.conn, err = r.SyscallConn(); err != nil {
 		_, _ = r.Close(), w.Close()
-		return false
+		return
 	}
 	p.fn = p.poll
 	n.pipe = p
-	return true
 }
+
+// end is of a pipe.
+type end interface {
+	io.WriteCloser
+	syscall.Conn
+}
+
+func osPipe() (r, w end, err error) { return os.Pipe() }
 
 // pipe is empty while nobody yields.
 type pipe struct {
@@ -80,10 +97,12 @@ type pipe struct {
 	one  [1]byte
 }
 
-// wait returns when the network was asked.
-func (p *pipe) wait() {
+// wait returns when the network was asked. It fails if the kernel watches no more
+// files for the runtime: the byte then stays in the pipe, and once that were full
+// a write would wait for ever.
+func (p *pipe) wait() error {
 	p.sent = false
-	_ = p.conn.Read(p.fn) // fails when it is closed only
+	return p.conn.Read(p.fn)
 }
 
 // poll is called when the goroutine is about to wait for the pipe, and when it

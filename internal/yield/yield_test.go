@@ -1,8 +1,10 @@
 package yield
 
 import (
+	"errors"
 	"net"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,6 +78,77 @@ func TestNotYet(t *testing.T) {
 	c.now++
 	if got := n.Since(last); got != c.now || n.pipe != nil {
 		t.Errorf("after Close: %v", got)
+	}
+}
+
+// Where there can be no pipe, nobody waits, and it is tried again.
+func TestNoPipe(t *testing.T) {
+	c := &manual{}
+	n := New(c)
+	defer n.Close()
+	tries := 0
+	n.newPipe = func() (r, w end, err error) {
+		if tries++; tries < 3 {
+			return nil, nil, syscall.EMFILE
+		}
+		return osPipe()
+	}
+	for i := 1; i <= 4; i++ {
+		last := c.now
+		c.now += After
+		if got := n.Since(last); got != c.now {
+			t.Fatalf("last is %v at %v", got, c.now)
+		}
+		if (n.pipe != nil) != (i >= 3) || tries != min(i, 3) {
+			t.Errorf("there is a pipe: %t, after %d tries", n.pipe != nil, tries)
+		}
+	}
+}
+
+// unwatched is an end of a pipe that the runtime cannot wait for.
+type unwatched struct {
+	written int
+	closed  bool
+}
+
+func (u *unwatched) Write(p []byte) (int, error) {
+	u.written += len(p)
+	return len(p), nil
+}
+
+func (u *unwatched) Close() error {
+	u.closed = true
+	return nil
+}
+
+func (u *unwatched) SyscallConn() (syscall.RawConn, error) { return unwatchedConn{}, nil }
+
+type unwatchedConn struct{ syscall.RawConn }
+
+func (unwatchedConn) Read(f func(fd uintptr) bool) error {
+	if !f(0) {
+		return errors.New("waiting for unsupported file type")
+	}
+	return nil
+}
+
+// A pipe that cannot be waited for is not filled, byte by byte, until whoever
+// yields waits in a write.
+func TestPipeThatIsNotWatched(t *testing.T) {
+	c := &manual{}
+	n := New(c)
+	defer n.Close()
+	r, w := &unwatched{}, &unwatched{}
+	n.newPipe = func() (end, end, error) { return r, w, nil }
+	for range 3 {
+		last := c.now
+		c.now += After
+		if got := n.Since(last); got != c.now {
+			t.Fatalf("last is %v at %v", got, c.now)
+		}
+		if w.written > 1 || !r.closed || !w.closed || n.pipe != nil {
+			t.Fatalf("%d bytes are in the pipe, its ends are closed: %t, %t", w.written, r.closed, w.closed)
+		}
 	}
 }
 
