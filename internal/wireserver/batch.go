@@ -120,8 +120,9 @@ func (s *Server) execute(r *rpc.Request) {
 	if err := b.walk.Err(); err != nil {
 		b.refusal = wire.Errorf(wire.CodeInvalid, "%v", err)
 	}
-	b.flushGroup()
+	b.flushGroup() // others begin while the reader does the rest
 	b.direct.run(b)
+	b.flushGroup()
 	s.inFlight.Add(int64(count - counted))
 	b.counted.Add(int64(count - counted))
 	s.stats.executions.Add(uint64(count))
@@ -187,10 +188,13 @@ func (b *batch) take(index uint32, aside bool) {
 
 // overTurn tells whether the reader has done its share of the frame.
 func (b *batch) overTurn(index uint32) bool {
-	if index < turnCount && !b.slow && index&3 == 3 {
-		b.slow = int64(b.s.cfg.Clock.Mono())-b.received > int64(turnTime)
-	}
-	return index >= turnCount || b.slow
+	return index >= turnCount || b.slow || index&3 == 3 && b.late()
+}
+
+// late tells whether the reader has spent its time on the frame.
+func (b *batch) late() bool {
+	b.slow = b.slow || int64(b.s.cfg.Clock.Mono())-b.received > int64(turnTime)
+	return b.slow
 }
 
 // putAside collects executions for another core.

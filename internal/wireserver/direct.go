@@ -60,7 +60,8 @@ func (d *direct) add(b *batch, index uint32, left int) bool {
 }
 
 // run does what was added: writes first, so that they are on their way while the
-// reads are done.
+// reads are done. What becomes a request is put aside once the reader has done its
+// share: the caller flushes the group.
 func (d *direct) run(b *batch) {
 	if len(d.writes) > 0 && !d.group.Write(d) {
 		for i := range d.writes {
@@ -89,7 +90,7 @@ func (d *direct) run(b *batch) {
 func (b *batch) again(p *place) {
 	b.walk.Again(p.left)
 	b.walk.Next(&b.decoded) // as before
-	b.take(p.index, false)
+	b.take(p.index, (p.index >= turnCount || b.late()) && b.s.workers.free())
 }
 
 // Complete implements mutation.Completer for all writes.

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/session"
 	"github.com/ilion-db/ilion/internal/transport"
 	"github.com/ilion-db/ilion/internal/wireserver"
@@ -59,6 +63,9 @@ func (g *fakeGroup) WriteError(i int, err error) *native.Error {
 }
 
 func (g *fakeGroup) Read(to session.Answers) {
+	if g.f.reading != nil {
+		g.f.reading()
+	}
 	for i, v := range g.reads {
 		switch v[0] {
 		case 'R':
@@ -113,6 +120,39 @@ func TestDirect(t *testing.T) {
 		if err := rows.Decode(g.answers[0].Body); err != nil || len(rows.Columns) != 2 || rows.ResultID != otherResult.ID() || !bytes.Equal(rows.Values[4:], []byte("R0")) {
 			t.Errorf("%+v %v", rows, err)
 		}
+	})
+}
+
+// stepped is a clock that is moved by hand.
+type stepped struct {
+	clock.Clock
+	now atomic.Int64
+}
+
+func (c *stepped) Mono() time.Duration { return time.Duration(c.now.Load()) }
+
+// What could not be done together is left to workers once the reader has spent its
+// time on the frame: others wait behind it.
+func TestDirectOverTurn(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2)) // with one core there are no groups
+	synctest.Test(t, func(t *testing.T) {
+		c := &stepped{Clock: clock.Real}
+		p := open(t, &transport.Mem{}, func(cfg *wireserver.Config) { cfg.Clock = c })
+		defer p.close()
+		p.fake.hold = make(chan struct{})
+		p.fake.reading = func() { c.now.Add(int64(time.Millisecond)) }
+		g := p.send(wire.OpExecute, frame("N", "R0", "N"))
+		synctest.Wait()
+		other := p.send(wire.OpExecute, frame("d"))
+		synctest.Wait()
+		if len(other.answers) != 1 {
+			t.Errorf("%d answers beside reads that take long", len(other.answers))
+		}
+		close(p.fake.hold)
+		if g.wait(); g.err != nil || len(g.answers) != 3 {
+			t.Errorf("%d answers, %v", len(g.answers), g.err)
+		}
+		other.wait()
 	})
 }
 

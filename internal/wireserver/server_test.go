@@ -33,15 +33,16 @@ var otherResult = native.NewMetadata([]native.Column{
 
 // fake is a handler whose statements do what the first byte of their first value
 // says: d answer it, p wait for complete, b want a worker, x panic, l answer
-// that many bytes.
+// that many bytes, N wait for hold wherever they are executed.
 type fake struct {
 	mu      sync.Mutex // protects pending
 	pending []*session.Request
 	ready   *session.Prepared
 	hold    chan struct{} // what wants a worker waits for it, if not nil
 
-	// Of groups: other columns come of reads; writes are refused, complete later,
-	// or with err.
+	// Of groups: other columns come of reads, which call reading first if it is not
+	// nil; writes are refused, complete later, or with err.
+	reading              func()
 	other, refuse, later bool
 	err                  error
 	writes               []mutation.Completer
@@ -95,6 +96,10 @@ func (f *fake) TryExecute(r *session.Request) session.Status {
 		return session.Pending
 	case 'b':
 		return session.WouldBlock
+	case 'N':
+		if f.hold != nil {
+			<-f.hold
+		}
 	case 'x':
 		panic("as told")
 	case 'e':
