@@ -12,7 +12,7 @@ type IterOptions struct {
 	Reverse bool // items within a partition; partitions are always ascending
 	// CacheOnly makes the first block that is neither in the cache nor mapped, nor
 	// may be taken from the page cache, end the iterator with
-	// mutation.ErrWouldBlock.
+	// mutation.ErrWouldBlock. So does a mapped one that is long.
 	CacheOnly bool
 	// PageCache points to how many bytes of blocks, decoded, CacheOnly may still
 	// take from the page cache, of all iterators that have the pointer; nil is none.

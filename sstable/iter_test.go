@@ -193,6 +193,30 @@ func TestPageCacheIsBounded(t *testing.T) {
 	}
 }
 
+// TestLongMappedBlockIsLeft leaves a block of a mapping that is long, or decodes to
+// what is, to whom nobody waits for.
+func TestLongMappedBlockIsLeft(t *testing.T) {
+	fs := vfs.NewMem()
+	for _, codec := range []Codec{None, Zstd} {
+		for n, long := range map[int]bool{maxInline / 2: false, 2 * maxInline: true} {
+			name := fmt.Sprintf("/%v%d", codec, n)
+			want := modelPart{head: mutation.Partition{Token: 1, Key: []byte("k")}, items: []mutation.Item{
+				{Kind: mutation.ItemRow, Clustering: []byte{}, Row: row(1, bytes.Repeat([]byte("large row "), n/10))}}}
+			write(t, fs, name, Options{Codec: codec}, []modelPart{want})
+			r := open(t, fs, name, OpenOptions{Access: AccessMmap})
+			it := r.NewIter(nil, IterOptions{CacheOnly: true})
+			if it.NextPartition() == long || errors.Is(it.Err(), mutation.ErrWouldBlock) != long {
+				t.Errorf("%v block of %d bytes: %v", codec, n, it.Err())
+			}
+			it = r.NewIter(it, IterOptions{})
+			if !it.NextPartition() || !it.Next() || !bytes.Equal(it.Item().Row, want.items[0].Row) {
+				t.Errorf("%v block of %d bytes: %v", codec, n, it.Err())
+			}
+			it.Close()
+		}
+	}
+}
+
 // TestIteratorGoesFromModeToMode reads files with iterators that have read files
 // of other modes, as the engine's do: a direct read needs memory that is aligned.
 func TestIteratorGoesFromModeToMode(t *testing.T) {

@@ -212,10 +212,17 @@ func (s *source) decode(no int, offset int64, stored []byte) error {
 	return nil
 }
 
+// maxInline is the longest block of a mapping in bytes, stored or decoded, that
+// an iterator from memory alone copies: some 50 us of them, for which others wait.
+const maxInline = 256 << 10
+
 // loadMapped copies the block out of the mapping: bytes that are handed on
 // must not fault in the hands of their reader. A block is verified once.
 func (s *source) loadMapped(no int, offset, length int64) error {
 	r := s.r
+	if s.cacheOnly && length > maxInline {
+		return mutation.ErrWouldBlock
+	}
 	s.stored = alignedSized(s.stored, int(length))
 	if err := vfs.ReadMapped(r.mapping, s.stored, offset); err != nil {
 		return fmt.Errorf("sstable: %s: block at %d: %w", r.name, offset, err)
@@ -233,6 +240,9 @@ func (s *source) loadMapped(no int, offset, length int64) error {
 		return err
 	}
 	if codec != None {
+		if s.cacheOnly && rawLen > maxInline {
+			return mutation.ErrWouldBlock
+		}
 		return s.decode(no, offset, s.stored)
 	}
 	if err := s.blk.check(payload[:rawLen]); err != nil {
