@@ -3,6 +3,7 @@ package lint
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os/exec"
 	"slices"
@@ -42,6 +43,22 @@ var onlyBy = map[string][]string{
 	"internal/node":       {"cmd/ilion", "."},
 }
 
+// maxFanOut is how many packages of ours one may import. Those that may have
+// more are listed with their bounds: the composition root, and where a request
+// meets all that serves it.
+const maxFanOut = 10
+
+var fanOut = map[string]int{
+	"internal/node":       36,
+	"engine":              18,
+	"internal/query":      18,
+	"cluster/coordinator": 15,
+	"cluster/replicaread": 13,
+}
+
+// maxDepth is the longest chain of imports.
+const maxDepth = 9
+
 type listed struct {
 	ImportPath string
 	Imports    []string
@@ -66,7 +83,7 @@ func TestLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	count := 0
+	count, imports := 0, map[string][]string{}
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; count++ {
 		var p listed
 		if err := dec.Decode(&p); err == io.EOF {
@@ -78,13 +95,49 @@ func TestLayers(t *testing.T) {
 		if !ok {
 			continue
 		}
-		for _, problem := range checkLayer(pkg, p.Imports) {
+		for _, problem := range append(checkLayer(pkg, p.Imports), checkFanOut(pkg, p.Imports)...) {
 			t.Error(problem)
+		}
+		imports[pkg] = p.Imports
+	}
+	depths := map[string]int{}
+	for pkg := range imports {
+		if d := depthOf(pkg, imports, depths); d > maxDepth {
+			t.Errorf("%s stands on a chain of %d imports, over %d", pkg, d, maxDepth)
 		}
 	}
 	if count < 10 {
 		t.Fatalf("go list names %d packages only", count)
 	}
+}
+
+func checkFanOut(pkg string, imports []string) (problems []string) {
+	n := 0
+	for _, i := range imports {
+		if _, ok := own(i); ok {
+			n++
+		}
+	}
+	if most := max(maxFanOut, fanOut[pkg]); n > most {
+		problems = append(problems, fmt.Sprintf("%s imports %d packages of ours, over %d", pkg, n, most))
+	}
+	return problems
+}
+
+// depthOf is the length of the longest chain of imports below a package; known
+// has those that were asked for before.
+func depthOf(pkg string, imports map[string][]string, known map[string]int) int {
+	depth, ok := known[pkg]
+	if ok {
+		return depth
+	}
+	for _, i := range imports[pkg] {
+		if dep, ok := own(i); ok {
+			depth = max(depth, 1+depthOf(dep, imports, known))
+		}
+	}
+	known[pkg] = depth
+	return depth
 }
 
 func checkLayer(pkg string, imports []string) (problems []string) {
@@ -122,6 +175,16 @@ func TestLayersNegative(t *testing.T) {
 		if len(checkLayer(bad.pkg, bad.imports)) == 0 {
 			t.Errorf("%s may import %v", bad.pkg, bad.imports)
 		}
+	}
+	many := make([]string, maxFanOut+1)
+	for i := range many {
+		many[i] = fmt.Sprintf("%s/p%d", module, i)
+	}
+	if len(checkFanOut("schema", many)) == 0 || len(checkFanOut("schema", append([]string{"fmt"}, many[1:]...))) > 0 {
+		t.Errorf("fan-out is not counted up to %d", maxFanOut)
+	}
+	if d := depthOf("a", map[string][]string{"a": {"fmt", module + "/b", module + "/c"}, "b": {module + "/c"}}, map[string]int{}); d != 2 {
+		t.Errorf("a chain of 2 imports has a depth of %d", d)
 	}
 	if p := checkLayer("internal/node", []string{"fmt", module + "/engine", module + "/schema"}); len(p) > 0 {
 		t.Error(p)
