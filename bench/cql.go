@@ -58,9 +58,11 @@ func dialCQL(_ context.Context, t *Target) (target, error) {
 	cluster.PoolConfig.HostSelectionPolicy = gocql.TokenAwareHostPolicy(policy, gocql.ShuffleReplicas())
 	// What the driver notices shows up as errors of requests.
 	cluster.Logger = gocql.NewLogger(gocql.LogLevelNone)
+	var connects godriver.Connects
+	cluster.ConnectObserver = &connects
 	s, err := cluster.CreateSession()
 	if err != nil {
-		return nil, cannotConnect(t, err)
+		return nil, cannotConnect(t, connects.Cause(err))
 	}
 	var dcs []string
 	for _, h := range s.GetHosts() {

@@ -81,8 +81,7 @@ func splitHost(s string, port int) (string, int, error) {
 // cannotConnect says what to do about it.
 func cannotConnect(t *Target, err error) error {
 	hosts := strings.Join(t.Hosts, ", ")
-	// The driver does not wrap what it was told in every place.
-	if errors.Is(err, syscall.ECONNREFUSED) || strings.Contains(err.Error(), "connection refused") {
+	if errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("bench: %w at %s: start a server with `ilion serve`, or name one with --hosts", ErrRefused, hosts)
 	}
 	port := "native port"

@@ -3,6 +3,7 @@ package shell
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -60,7 +61,7 @@ func (c *Config) setDefaults() error {
 		c.FS = vfs.OS
 	}
 	if c.Connect == nil {
-		c.Connect = Connect
+		c.Connect = connect
 	}
 	switch c.Format {
 	case "":
@@ -81,7 +82,10 @@ func Run(ctx context.Context, c Config) (exit int) {
 	}
 	session, err := c.Connect(ctx, c)
 	if err != nil {
-		fmt.Fprintf(c.Err, "Connection error: %v\nHint: is a server listening on %s:%d? `ilion serve` starts one.\n", err, c.Host, c.Port)
+		fmt.Fprintf(c.Err, "Connection error: %v\n", err)
+		if answer := (*ServerError)(nil); !errors.As(err, &answer) {
+			fmt.Fprintf(c.Err, "Hint: is a server listening on %s:%d? `ilion serve` starts one.\n", c.Host, c.Port)
+		}
 		return exitConnection
 	}
 	defer session.Close()

@@ -16,13 +16,14 @@ import (
 // The driver itself would try a lost connection again only after a minute; a shell outlives restarts of its server, so the statement
 // after a lost connection opens a new session.
 type driver struct {
-	cluster *gocql.ClusterConfig
-	session *gocql.Session
-	lost    bool // the last statement failed without an answer
+	cluster  *gocql.ClusterConfig
+	connects *godriver.Connects
+	session  *gocql.Session
+	lost     bool // the last statement failed without an answer
 }
 
-// Connect opens a Session with the driver; it is what Run uses when Config.Connect is nil.
-func Connect(ctx context.Context, c Config) (Session, error) {
+// connect opens a Session with the driver; it is what Run uses when Config.Connect is nil.
+func connect(ctx context.Context, c Config) (Session, error) {
 	cluster := gocql.NewCluster(c.Host)
 	cluster.Port = c.Port
 	cluster.NumConns = 1
@@ -36,6 +37,8 @@ func Connect(ctx context.Context, c Config) (Session, error) {
 	cluster.Timeout = c.RequestTimeout
 	cluster.ConnectTimeout = c.RequestTimeout
 	cluster.Logger = quiet{}
+	connects := &godriver.Connects{}
+	cluster.ConnectObserver = connects
 	if c.Username != "" {
 		cluster.Authenticator = gocql.PasswordAuthenticator{Username: c.Username, Password: c.Password}
 	}
@@ -45,11 +48,22 @@ func Connect(ctx context.Context, c Config) (Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	d := &driver{cluster: cluster, connects: connects}
+	s, err := d.open(cluster)
+	if err != nil {
+		return nil, err
+	}
+	d.session = s
+	return d, nil
+}
+
+// open opens a session. Its error is that of the connection, without what the driver says around it.
+func (d *driver) open(cluster *gocql.ClusterConfig) (*gocql.Session, error) {
 	s, err := cluster.CreateSession()
 	if err != nil {
-		return nil, serverError(err)
+		return nil, serverError(d.connects.Cause(err))
 	}
-	return &driver{cluster: cluster, session: s}, nil
+	return s, nil
 }
 
 // revive opens a new session when the connection was lost.
@@ -57,9 +71,9 @@ func (d *driver) revive() error {
 	if !d.lost {
 		return nil
 	}
-	s, err := d.cluster.CreateSession()
+	s, err := d.open(d.cluster)
 	if err != nil {
-		return serverError(err)
+		return err
 	}
 	godriver.Close(d.session)
 	d.session, d.lost = s, false
@@ -107,9 +121,9 @@ func (d *driver) Use(ctx context.Context, keyspace string) error {
 	}
 	next := *d.cluster
 	next.Keyspace = keyspace
-	s, err := next.CreateSession()
+	s, err := d.open(&next)
 	if err != nil {
-		return serverError(err)
+		return err
 	}
 	godriver.Close(d.session)
 	d.cluster, d.session = &next, s

@@ -216,6 +216,14 @@ func TestConnectionError(t *testing.T) {
 	if exit != exitConnection || !strings.Contains(buf.String(), "127.0.0.1:9042") {
 		t.Error(exit, buf.String())
 	}
+	// Who is refused by a server needs not start one.
+	buf.Reset()
+	exit = Run(t.Context(), Config{Out: &buf, Err: &buf, Connect: func(context.Context, Config) (Session, error) {
+		return nil, &ServerError{Code: 0x0100, Message: "wrong password"}
+	}})
+	if exit != exitConnection || !strings.Contains(buf.String(), "wrong password") || strings.Contains(buf.String(), "Hint") {
+		t.Error(exit, buf.String())
+	}
 }
 
 func TestInterrupted(t *testing.T) {
