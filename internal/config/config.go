@@ -115,7 +115,7 @@ func Settings() []*Setting {
 		number("internode-port", "`port` for other nodes, 0 for any free one", func(c *Config) *int { return &c.InternodePort }),
 		list("join", "members of the cluster to join, `addresses` with or without port, parted by commas; without any, a node in an empty directory makes a new cluster", func(c *Config) *[]string { return &c.Join }),
 		text("cluster-key-file", "`file` with the secret that all nodes of the cluster share", func(c *Config) *string { return &c.ClusterKeyFile }),
-		count("num-tokens", "`number` of ranges that a new node owns", func(c *Config) *int { return &c.NumTokens }, MaxTokens),
+		count("num-tokens", "`number` of ranges that a new node owns", func(c *Config) *int { return &c.NumTokens }, maxTokens),
 		number("native-port", "`port` of the CQL protocol, 0 for any free one", func(c *Config) *int { return &c.NativePort }),
 		number("http-port", "`port` of metrics and health, 0 for any free one", func(c *Config) *int { return &c.HTTPPort }),
 		text("cluster-name", "`name` of the cluster", func(c *Config) *string { return &c.ClusterName }),
@@ -241,7 +241,7 @@ func size(name, usage string, at func(*Config) *int64) *Setting {
 	return &Setting{Name: name, Usage: usage,
 		get: func(c *Config) string { return FormatSize(*at(c)) },
 		set: func(c *Config, v string) error {
-			n, err := ParseSize(v)
+			n, err := parseSize(v)
 			if err != nil {
 				return err
 			}
@@ -280,8 +280,8 @@ func list(name, usage string, at func(*Config) *[]string) *Setting {
 // MinMemory is the least memory that a node can be told to use.
 const MinMemory = 256 << 20
 
-// MaxTokens is the most ranges that a node can own.
-const MaxTokens = 256
+// maxTokens is the most ranges that a node can own.
+const maxTokens = 256
 
 // Validate tells the first thing that cannot work, in words for a person.
 func (c *Config) Validate() error {
@@ -356,8 +356,8 @@ var units = []struct {
 	{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"B", 1},
 }
 
-// ParseSize reads a number of bytes: 1073741824, 512MiB, 2GiB, 1.5GB.
-func ParseSize(s string) (int64, error) {
+// parseSize reads a number of bytes: 1073741824, 512MiB, 2GiB, 1.5GB.
+func parseSize(s string) (int64, error) {
 	num, unit := strings.TrimSpace(s), int64(1)
 	for _, u := range units {
 		if rest, ok := strings.CutSuffix(num, u.name); ok {

@@ -32,11 +32,20 @@ func TestErrorsNameTheirPlace(t *testing.T) {
 		"commitlog_sync: often\n":       "is not one of batch, group, periodic",
 		"dc: {a: b}\n":                  "x.yaml:1",
 		"dc: [\n":                       "x.yaml",
+		"data_dir=/data\n":              "x.yaml:1: expects keys and values",
+		"# c\n- dc\n":                   "x.yaml:2: expects keys and values",
+		"dc: a\nrack:\n":                "x.yaml:2: rack: has no value",
 	} {
 		c := Default()
 		err := c.ApplyYAML("x.yaml", []byte(in))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", in, err, want)
+		}
+	}
+	for _, in := range []string{"", "# nothing yet\n", "---\n", "{}\n"} {
+		c := Default()
+		if err := c.ApplyYAML("x.yaml", []byte(in)); err != nil {
+			t.Errorf("%q: %v", in, err)
 		}
 	}
 	c := Default()
@@ -90,12 +99,12 @@ func TestFormatLevel(t *testing.T) {
 
 func TestSizes(t *testing.T) {
 	for in, want := range map[string]int64{"1": 1, "2GiB": 2 << 30, "1.5GB": 15e8, "64 KiB": 64 << 10} {
-		if n, err := ParseSize(in); err != nil || n != want {
+		if n, err := parseSize(in); err != nil || n != want {
 			t.Errorf("%s: %d, %v", in, n, err)
 		}
 	}
 	for _, in := range []string{"", "x", "-1", "1e30GiB", "9999999999999999999"} {
-		if n, err := ParseSize(in); err == nil {
+		if n, err := parseSize(in); err == nil {
 			t.Errorf("%q: %d", in, n)
 		}
 	}

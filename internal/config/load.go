@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -39,7 +40,11 @@ func (c *Config) ApplyYAML(name string, data []byte) error {
 		if doc.Body == nil {
 			continue
 		}
-		for _, kv := range pairs(doc.Body) {
+		settings, ok := pairs(doc.Body)
+		if !ok {
+			return fmt.Errorf("%s:%d: expects keys and values such as data_dir: /var/lib/ilion", name, doc.Body.GetToken().Position.Line)
+		}
+		for _, kv := range settings {
 			line := kv.Key.GetToken().Position.Line
 			key := kv.Key.GetToken().Value
 			s := byKey[key]
@@ -62,14 +67,18 @@ func (c *Config) ApplyYAML(name string, data []byte) error {
 	return nil
 }
 
-func pairs(n ast.Node) []*ast.MappingValueNode {
+// pairs are the keys and values of a document, unless it is something else. One
+// of nothing but comments has none.
+func pairs(n ast.Node) ([]*ast.MappingValueNode, bool) {
 	switch n := n.(type) {
 	case *ast.MappingNode:
-		return n.Values
+		return n.Values, true
 	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{n}
+		return []*ast.MappingValueNode{n}, true
+	case *ast.NullNode, *ast.CommentGroupNode:
+		return nil, true
 	}
-	return nil
+	return nil, false
 }
 
 func scalar(n ast.Node) (string, error) {
@@ -85,7 +94,9 @@ func scalar(n ast.Node) (string, error) {
 		}
 		return strings.Join(all, ","), nil
 	case *ast.MappingNode, *ast.MappingValueNode:
-		return "", fmt.Errorf("expects a value, not a mapping")
+		return "", errors.New("expects a value, not a mapping")
+	case *ast.NullNode:
+		return "", errors.New("has no value; leave the key out for the default")
 	}
 	return n.GetToken().Value, nil
 }
