@@ -152,8 +152,12 @@ func (n *Node) identityWritten(err error) {
 	}
 }
 
+// saveIdentity keeps the clock mark and the time. The mark rises each time, also
+// where only clients stamp: an older state of the directory has an older one, by
+// which others find out.
 func (n *Node) saveIdentity() error {
-	return n.identityFile.Mark(n.stamper.Mark(), n.opts.Clock.Now().UnixMicro())
+	mark := max(n.stamper.Mark(), n.identityFile.Identity().ClockMark+1)
+	return n.identityFile.Mark(mark, n.opts.Clock.Now().UnixMicro())
 }
 
 // startStamper begins above everything this node is known to have stamped.

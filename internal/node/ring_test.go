@@ -387,6 +387,26 @@ func TestLostDisk(t *testing.T) {
 	})
 }
 
+// TestLostDiskOfAReplica is that for a node that stamps nothing: clients do, and
+// talk to others.
+func TestLostDiskOfAReplica(t *testing.T) {
+	inRing(t, 3, func(r *testRing) {
+		r.table()
+		old := r.disks[2].CrashClone(vfs.CrashOptions{})
+		r.must(0, ring.All, "INSERT INTO ks.t (k, v) VALUES (1, 'acknowledged') USING TIMESTAMP 1")
+		r.pause(time.Minute) // the others hear of its clock mark
+		r.kill(2)
+		newest := r.disks[2]
+		r.disks[2] = old
+		if err := r.try(2); err == nil || !strings.Contains(err.Error(), "older state of itself") {
+			r.t.Fatalf("a disk of a minute ago: %v", err)
+		}
+		r.disks[2] = newest
+		r.start(2)
+		r.want(2, ring.One, 1, "SELECT * FROM ks.t")
+	})
+}
+
 // TestStartCountedTwice brings a node back, a moment after a start, on what its
 // disk had before that start.
 func TestStartCountedTwice(t *testing.T) {
