@@ -4,11 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ilion-db/ilion/internal/admin"
+	"github.com/ilion-db/ilion/internal/config"
 )
 
 // text is an answer that can be written in nodetool's layout.
@@ -22,13 +26,22 @@ type question struct {
 }
 
 func (q *question) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&q.host, "host", "127.0.0.1:9180", "node to ask, as `host:port` of HTTP")
+	cmd.Flags().StringVar(&q.host, "host", "127.0.0.1:9180", "node to ask, as `host` or host:port of HTTP")
 	cmd.Flags().BoolVar(&q.json, "json", false, "JSON instead of text")
+}
+
+// address is where the node answers HTTP, at the port of the defaults if none is
+// given.
+func (q *question) address() string {
+	if _, _, err := net.SplitHostPort(q.host); err == nil {
+		return q.host
+	}
+	return net.JoinHostPort(strings.Trim(q.host, "[]"), strconv.Itoa(config.Default().HTTPPort))
 }
 
 // ask shows the answer to a path.
 func (q *question) ask(cmd *cobra.Command, path string, query url.Values, answer text) error {
-	if err := admin.Get(cmd.Context(), q.host, path, query, answer); err != nil {
+	if err := admin.Get(cmd.Context(), q.address(), path, query, answer); err != nil {
 		return err
 	}
 	if q.json {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,6 +81,15 @@ func load(cmd *cobra.Command, file string, values map[string]*string) (*config.C
 	return &c, c.Validate()
 }
 
+// program is how a person calls this program again: as it was called, if that is
+// a place beside where they are, or by its name.
+func program(called string) string {
+	if strings.HasPrefix(called, ".") {
+		return called
+	}
+	return "ilion"
+}
+
 // serve runs a node until ctx ends or it fails.
 func serve(ctx context.Context, c *config.Config, out io.Writer) error {
 	var handler slog.Handler = slog.NewTextHandler(out, nil)
@@ -98,7 +108,7 @@ func serve(ctx context.Context, c *config.Config, out io.Writer) error {
 		return err
 	}
 	if c.LogFormat == "text" {
-		n.Banner(out)
+		n.Banner(out, program(os.Args[0]))
 	} else {
 		slog.New(handler).Info("ready", "version", version, "cql", n.CQLAddr().String(), "http", n.HTTPAddr().String(), "data_dir", c.DataDir)
 	}

@@ -15,7 +15,7 @@ import (
 // change has something done and shows what was.
 func (q *question) change(cmd *cobra.Command, path string, query url.Values) error {
 	var done admin.Done
-	if err := admin.Post(cmd.Context(), q.host, path, query, &done); err != nil {
+	if err := admin.Post(cmd.Context(), q.address(), path, query, &done); err != nil {
 		return err
 	}
 	if q.json {

@@ -41,7 +41,7 @@ func (i *Info) WriteText(w io.Writer, tokens bool) {
 	line("ID", "%s", i.HostID)
 	line("Gossip active", "%v", i.GossipActive)
 	line("Native Transport active", "%v", i.NativeActive)
-	line("Load", "%s", FormatLoad(i.Load))
+	line("Load", "%s", formatLoad(i.Load))
 	line("Generation No", "%d", i.Generation)
 	line("Uptime (seconds)", "%d", i.UptimeSeconds)
 	line("Heap Memory (MB)", "%.2f / %.2f", float64(i.HeapUsed)/mebibyte, float64(i.HeapLimit)/mebibyte)
@@ -52,8 +52,8 @@ func (i *Info) WriteText(w io.Writer, tokens bool) {
 	if i.CacheRequests > 0 {
 		rate = fmt.Sprintf("%.3f", float64(i.CacheHits)/float64(i.CacheRequests))
 	}
-	line("Chunk Cache", "entries %d, size %s, capacity %s, %d misses, %d requests, %s recent hit rate", i.CacheEntries, FormatLoad(i.CacheSize),
-		FormatLoad(i.CacheCapacity), i.CacheRequests-i.CacheHits, i.CacheRequests, rate)
+	line("Chunk Cache", "entries %d, size %s, capacity %s, %d misses, %d requests, %s recent hit rate", i.CacheEntries, formatLoad(i.CacheSize),
+		formatLoad(i.CacheCapacity), i.CacheRequests-i.CacheHits, i.CacheRequests, rate)
 	line("Epoch", "%s", formatEpoch(i.Epoch))
 	line("Clock offset (ms)", "%.3f", float64(i.ClockOffsetUsec)/1000)
 	switch {

@@ -144,7 +144,7 @@ func TestOwnershipDependsOnKeyspaces(t *testing.T) {
 
 func TestLoads(t *testing.T) {
 	for n, want := range map[int64]string{-1: "?", 0: "0 bytes", 1023: "1023 bytes", 1024: "1 KiB", 1536: "1.5 KiB", 5 << 30: "5 GiB", 3<<40 + 1<<39: "3.5 TiB"} {
-		if got := FormatLoad(n); got != want {
+		if got := formatLoad(n); got != want {
 			t.Errorf("%d: %s, want %s", n, got, want)
 		}
 	}

@@ -58,14 +58,14 @@ func (s *Snapshots) WriteText(w io.Writer) {
 	t := table{{"Snapshot name", "Keyspace name", "Column family name", "True size", "Size on disk", "Directory"}}
 	var own int64
 	for _, x := range s.Snapshots {
-		t = append(t, []string{x.Tag, x.Keyspace, x.Table, FormatLoad(x.Own), FormatLoad(x.Bytes), x.Path})
+		t = append(t, []string{x.Tag, x.Keyspace, x.Table, formatLoad(x.Own), formatLoad(x.Bytes), x.Path})
 		own += x.Own
 	}
 	fmt.Fprintln(w, "Snapshot Details:")
 	for _, line := range t.lines() {
 		fmt.Fprintln(w, line)
 	}
-	fmt.Fprintf(w, "\nTotal TrueDiskSpaceUsed: %s\n", FormatLoad(own))
+	fmt.Fprintf(w, "\nTotal TrueDiskSpaceUsed: %s\n", formatLoad(own))
 }
 
 // Done is the answer of a command that has changed something.

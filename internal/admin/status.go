@@ -71,7 +71,7 @@ func (s *Status) WriteText(w io.Writer) {
 			if s.Note == "" {
 				owns = fmt.Sprintf("%.1f%%", 100*n.Owns)
 			}
-			t = append(t, []string{n.Status[:1] + n.State[:1], n.Address, FormatLoad(n.Load), fmt.Sprint(n.Tokens), owns, n.HostID, n.Rack})
+			t = append(t, []string{n.Status[:1] + n.State[:1], n.Address, formatLoad(n.Load), fmt.Sprint(n.Tokens), owns, n.HostID, n.Rack})
 		}
 	}
 	// All data centres share the widths of the columns.

@@ -75,7 +75,7 @@ func (r *Ring) WriteText(w io.Writer) {
 			fmt.Fprintln(w)
 		}
 		for _, t := range dc.Tokens {
-			line(t.Address, t.Rack, t.Status, t.State, FormatLoad(t.Load), fmt.Sprintf("%.2f%%", 100*t.Owns), t.Token)
+			line(t.Address, t.Rack, t.Status, t.State, formatLoad(t.Load), fmt.Sprintf("%.2f%%", 100*t.Owns), t.Token)
 		}
 		fmt.Fprintln(w)
 	}

@@ -182,8 +182,8 @@ func (v *View) sorted() (all []ownedToken) {
 	return all
 }
 
-// FormatLoad writes a size as nodetool does.
-func FormatLoad(bytes int64) string {
+// formatLoad writes a size as nodetool does.
+func formatLoad(bytes int64) string {
 	if bytes < 0 {
 		return "?"
 	}

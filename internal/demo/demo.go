@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,17 +18,17 @@ import (
 
 // Config is one demo.
 type Config struct {
-	Nodes       int       // 1 to MaxNodes
+	Nodes       int       // 1 to 50
 	Datacenters int       // 1 to Nodes; the nodes are spread over them in turn
-	Rate        float64   // requests a second of the load
+	Rate        float64   // requests a second of the load, more than 0
 	Rows        int       // of sample data
 	Binary      string    // of the nodes; this program by default
 	Out         io.Writer // what there is to see and to type
 	Live        bool      // Out is a terminal: the line of the load is rewritten in place
 }
 
-// MaxNodes bounds a demo.
-const MaxNodes = 50
+// maxNodes bounds a demo.
+const maxNodes = 50
 
 // Ports and memory of every node.
 const (
@@ -47,15 +49,23 @@ const startTime = 60 * time.Second
 
 // Run starts the nodes and the load and ends them when ctx does.
 func Run(ctx context.Context, c Config) (err error) {
-	if c.Nodes < 1 || c.Nodes > MaxNodes {
-		return fmt.Errorf("demo: %d nodes, possible are 1 to %d", c.Nodes, MaxNodes)
+	if c.Nodes < 1 || c.Nodes > maxNodes {
+		return fmt.Errorf("demo: %d nodes, possible are 1 to %d", c.Nodes, maxNodes)
 	}
 	if c.Datacenters < 1 || c.Datacenters > c.Nodes {
 		return fmt.Errorf("demo: %d data centres for %d nodes", c.Datacenters, c.Nodes)
 	}
+	if !(c.Rate > 0) {
+		return fmt.Errorf("demo: %v requests a second, must be more than 0", c.Rate)
+	}
 	if c.Binary == "" {
 		if c.Binary, err = os.Executable(); err != nil {
 			return fmt.Errorf("demo: %w", err)
+		}
+	}
+	for i := range c.Nodes {
+		if err := free(address(i)); err != nil {
+			return fmt.Errorf("demo: node %d: %w", i+1, err)
 		}
 	}
 	dir, err := os.MkdirTemp("", "ilion-demo-")
@@ -86,6 +96,19 @@ type demo struct {
 }
 
 func address(i int) string { return fmt.Sprintf("127.0.0.%d", i+1) }
+
+// free tells which of the ports that a node needs is not there for it. With
+// another server on one, the demo would take that for its node.
+func free(address string) error {
+	for _, port := range []int{nativePort, httpPort, internodePort} {
+		l, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+		if err != nil {
+			return fmt.Errorf("port %d of %s cannot be had (%w): stop what uses it, an `ilion serve` for instance", port, address, errors.Unwrap(err))
+		}
+		l.Close()
+	}
+	return nil
+}
 
 func (d *demo) dc(i int) string { return fmt.Sprintf("dc%d", i%d.cfg.Datacenters+1) }
 

@@ -2,7 +2,7 @@
 // same binary on the addresses 127.0.0.1, 127.0.0.2, ..., sample data and a
 // small load. It is a client of them only.
 //
-//	err := demo.Run(ctx, demo.Config{Nodes: 3, Out: os.Stdout})
+//	err := demo.Run(ctx, demo.Config{Nodes: 3, Datacenters: 1, Rate: 200, Rows: 1000, Out: os.Stdout})
 //
 // Run ends with its context: the processes are stopped and their directory is
 // removed. A node that ends by itself, or is killed, is started again after a

@@ -11,8 +11,8 @@ import (
 )
 
 // Banner writes what a person wants to know after a start; the last line says
-// what to type next.
-func (n *Node) Banner(w io.Writer) {
+// what to type next, where program is how this one is called.
+func (n *Node) Banner(w io.Writer, program string) {
 	c := &n.opts.Config
 	host := n.identity.HostID
 	fmt.Fprintf(w, "ilion %s\n", n.opts.Version)
@@ -35,7 +35,7 @@ func (n *Node) Banner(w io.Writer) {
 	}
 	fmt.Fprintf(w, "ready     after %d ms\n", (n.opts.Clock.Mono() - n.started).Round(time.Millisecond).Milliseconds())
 	ip, port, _ := net.SplitHostPort(n.CQLAddr().String())
-	fmt.Fprintf(w, "Now type: ilion cql %s %s   (or cqlsh %s %s)\n", ip, port, ip, port)
+	fmt.Fprintf(w, "Now type: %s cql %s %s   (or cqlsh %s %s)\n", program, ip, port, ip, port)
 }
 
 func uuidText(u [16]byte) string {

@@ -147,7 +147,7 @@ func (n *Node) listen(context.Context) error {
 func (n *Node) listenOn(address string, port int, flag string) (net.Listener, error) {
 	l, err := n.opts.Transport.Listen(net.JoinHostPort(address, fmt.Sprint(port)))
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s port %d (another server? choose one with --%s): %w", address, port, flag, errors.Unwrap(err))
+		return nil, fmt.Errorf("cannot listen on %s port %d: %w; if another server has that port choose one with --%s, and the address has to be one of this machine", address, port, errors.Unwrap(err), flag)
 	}
 	return l, nil
 }

@@ -236,13 +236,13 @@ func TestFailedStartEndsGoroutines(t *testing.T) {
 func TestBanner(t *testing.T) {
 	r := start(t, options(vfs.NewMem(), "/data"))
 	var b strings.Builder
-	r.Banner(&b)
+	r.Banner(&b, "./ilion")
 	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
 	if len(lines) > 12 {
 		t.Errorf("%d lines", len(lines))
 	}
 	host, port, _ := strings.Cut(r.CQLAddr().String(), ":")
-	if want := fmt.Sprintf("Now type: ilion cql %s %s ", host, port); !strings.HasPrefix(lines[len(lines)-1], want) {
+	if want := fmt.Sprintf("Now type: ./ilion cql %s %s ", host, port); !strings.HasPrefix(lines[len(lines)-1], want) {
 		t.Errorf("the last line is %q, want %q", lines[len(lines)-1], want)
 	}
 }
