@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/ilion-db/ilion/cql/exec"
@@ -103,7 +104,7 @@ func (p *Processor) query(ctx context.Context, c *call, s *Statement) (rows *Row
 	rows.params.Consistency = native.Consistency(s.Consistency)
 	rows.params.Timestamp, rows.params.HasTimestamp = s.Timestamp, s.Timestamp != 0
 	rows.params.PageSize = s.PageSize
-	orDefault(&rows.params.PageSize, DefaultPageSize)
+	rows.params.PageSize = cmp.Or(rows.params.PageSize, DefaultPageSize)
 	p.options(c, &rows.params, pl.Kind != plan.KindSelect)
 	switch pl.Kind {
 	case plan.KindModification:

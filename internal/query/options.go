@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -77,13 +78,6 @@ type Config struct {
 	Log     *slog.Logger // discards by default
 }
 
-func orDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
-}
-
 func (c *Config) withDefaults() (Config, error) {
 	d := *c
 	if d.Cluster == nil || d.Clock == nil || d.Rand == nil || len(d.PagingKey) < 16 {
@@ -92,14 +86,14 @@ func (c *Config) withDefaults() (Config, error) {
 	if d.Level == nil {
 		d.Level = func() uint16 { return level.First }
 	}
-	orDefault(&d.PreparedBytes, 32<<20)
-	orDefault(&d.MaxMutation, 16<<20)
-	orDefault(&d.MaxResult, exec.DefaultMaxBytes)
-	orDefault(&d.Tombstones, exec.DefaultTombstones)
-	orDefault(&d.Timeout, 10*time.Second)
-	orDefault(&d.ClusterName, "Test Cluster")
-	orDefault(&d.Partitioner, "Murmur3Partitioner")
-	orDefault(&d.Snitch, "SimpleSnitch")
-	orDefault(&d.Log, slog.New(slog.DiscardHandler))
+	d.PreparedBytes = cmp.Or(d.PreparedBytes, 32<<20)
+	d.MaxMutation = cmp.Or(d.MaxMutation, 16<<20)
+	d.MaxResult = cmp.Or(d.MaxResult, exec.DefaultMaxBytes)
+	d.Tombstones = cmp.Or(d.Tombstones, exec.DefaultTombstones)
+	d.Timeout = cmp.Or(d.Timeout, 10*time.Second)
+	d.ClusterName = cmp.Or(d.ClusterName, "Test Cluster")
+	d.Partitioner = cmp.Or(d.Partitioner, "Murmur3Partitioner")
+	d.Snitch = cmp.Or(d.Snitch, "SimpleSnitch")
+	d.Log = cmp.Or(d.Log, slog.New(slog.DiscardHandler))
 	return d, nil
 }

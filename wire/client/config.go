@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"time"
@@ -44,13 +45,6 @@ type Config struct {
 	Clock     clock.Clock
 }
 
-func orDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
-}
-
 func (c Config) withDefaults() (Config, error) {
 	if len(c.Hosts) == 0 {
 		return c, errors.New("client: config: no Hosts")
@@ -58,18 +52,18 @@ func (c Config) withDefaults() (Config, error) {
 	if c.ConnectionsPerHost < 0 || c.MaxInFlight < 0 || c.PageSize < 0 || c.Timeout < 0 || c.ConnectTimeout < 0 {
 		return c, errors.New("client: config: a negative limit")
 	}
-	orDefault(&c.Consistency, ring.LocalOne)
+	c.Consistency = cmp.Or(c.Consistency, ring.LocalOne)
 	if !c.Consistency.Valid() {
 		return c, errors.New("client: config: no such consistency level")
 	}
-	orDefault(&c.ConnectionsPerHost, 1)
-	orDefault(&c.Timeout, 10*time.Second)
-	orDefault(&c.ConnectTimeout, 5*time.Second)
-	orDefault(&c.PageSize, 5000)
-	orDefault(&c.MaxInFlight, 4096)
-	orDefault(&c.Retries, 2)
+	c.ConnectionsPerHost = cmp.Or(c.ConnectionsPerHost, 1)
+	c.Timeout = cmp.Or(c.Timeout, 10*time.Second)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 5*time.Second)
+	c.PageSize = cmp.Or(c.PageSize, 5000)
+	c.MaxInFlight = cmp.Or(c.MaxInFlight, 4096)
+	c.Retries = cmp.Or(c.Retries, 2)
 	c.Retries = max(c.Retries, 0)
-	orDefault(&c.Log, slog.New(slog.DiscardHandler))
+	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	if c.Transport == nil {
 		c.Transport = transport.TCP
 	}

@@ -44,11 +44,11 @@ func (st *Statement) Query() *Query {
 	return q
 }
 
-// learn takes over the columns that came with rows.
-func (st *Statement) learn(rows *wire.Rows) *shape {
+// learn takes over the columns that came with rows, unless something newer was
+// learned meanwhile: those that are not known come with every answer.
+func (st *Statement) learn(rows *wire.Rows) {
 	was := st.shape.Load()
 	now := *was
 	now.Result, now.Ref.Result = rows.Columns, rows.ResultID
-	st.shape.Store(&now)
-	return &now
+	st.shape.CompareAndSwap(was, &now)
 }
