@@ -189,6 +189,8 @@ func (c *command) check() error {
 		c.outgoing != nil && (c.voters == nil || len(c.outgoing) > maxVoters),
 		n > 1:
 		return fmt.Errorf("%w: command that does several things", ErrCorrupt)
+	case !ascend(c.voters) || !ascend(c.outgoing):
+		return fmt.Errorf("%w: command with voters out of order", ErrCorrupt)
 	}
 	return nil
 }

@@ -142,11 +142,11 @@
 //	10 format level (u64)  13 end of a joint change of voters (empty)
 //	14 generation that begins (u64), with 11 and 16 column ids of each table
 //	that are left free (u64), at most 4,096
-//	11 voters (hosts), with 12 those who also vote until 13 (hosts)
+//	11 voters (hosts), with 12 those who also vote until 13 (hosts), both by host id
 //	with 7, 8 and 9: 15 placements, repeated. A new leader's entry has 1 only.
 //
 //	of a snapshot: 1 term (u64)  2 format level (u64)  3 voters (hosts)
-//	4 those who also vote until a joint change ends (hosts)
+//	4 those who also vote until a joint change ends (hosts), both by host id
 //	5 epoch of the last change of members (u64)
 //	6 a generation (u16) and the last index before it (u64), repeated
 //	7 proposal id (16), index (u64), epoch (u64), outcome (u8), repeated

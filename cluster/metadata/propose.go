@@ -177,6 +177,10 @@ func (l *Replicated) decide(ctx context.Context, build func(*State) (*command, e
 		if len(data) > maxPayload-answerLen {
 			return 0, &schema.Error{Kind: schema.ErrInvalid, Message: fmt.Sprintf("Schema change of %d bytes is larger than the maximum of %d", len(data), maxPayload)}
 		}
+		// An entry that nodes cannot decode would stop the logs of all of them.
+		if _, err := decodeCommand(data); err != nil {
+			return 0, &schema.Error{Kind: schema.ErrInvalid, Message: fmt.Sprintf("The change cannot be read back from its encoding: %v", err)}
+		}
 		a, err := l.submit(ctx, c, data)
 		if err != nil {
 			return 0, err
@@ -299,7 +303,7 @@ func (l *Replicated) forward(ctx context.Context, to [16]byte, data []byte) (ans
 // decided, at most proposeTimeout. The error is about bytes that are no
 // proposal, or that this node has stopped.
 func (l *Replicated) ServePropose(ctx context.Context, proposal []byte) ([]byte, error) {
-	if len(proposal) > maxPayload {
+	if len(proposal) > maxPayload-answerLen {
 		return nil, fmt.Errorf("%w: proposal of %d bytes", ErrCorrupt, len(proposal))
 	}
 	data := append([]byte(nil), proposal...)

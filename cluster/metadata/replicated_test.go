@@ -194,3 +194,26 @@ func TestDeepTypeIsNoEntry(t *testing.T) {
 		}
 	})
 }
+
+// TestUnreadableProposalIsNoEntry proposes what is encoded and cannot be decoded:
+// it is refused, and the log goes on.
+func TestUnreadableProposalIsNoEntry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := founder(t, vfs.NewMem())
+		l.Start(noNetwork{})
+		c := keyspace(0)
+		c.Type = schema.TypeInt // which the change has no use for
+		for range 100 {
+			c.Type = schema.ListOf(c.Type, true)
+		}
+		_, err := l.Propose(context.Background(), c)
+		var refusal *schema.Error
+		if !errors.As(err, &refusal) || refusal.Kind != schema.ErrInvalid {
+			t.Errorf("a type that cannot be decoded: %v", err)
+		}
+		propose(t, l, 0)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

@@ -144,5 +144,8 @@ func (s *State) decodeFields(p []byte) (err error) {
 	if err == nil && (s.term == 0 || len(s.Voters) > maxVoters || len(s.outgoing) > maxVoters || len(s.recent) > recentWindow) {
 		err = fmt.Errorf("%w: snapshot with term %d, %d voters, %d proposals", ErrCorrupt, s.term, len(s.Voters), len(s.recent))
 	}
+	if err == nil && (!ascend(s.Voters) || !ascend(s.outgoing)) {
+		err = fmt.Errorf("%w: snapshot with voters out of order", ErrCorrupt)
+	}
 	return err
 }

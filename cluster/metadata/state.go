@@ -109,10 +109,7 @@ func (s *State) check(old *State) {
 		a, b := &s.Members[i-1].HostID, &s.Members[i].HostID
 		invariant.Check(slices.Compare(a[:], b[:]) < 0, "metadata: member %x follows %x", *b, *a)
 	}
-	for i := 1; i < len(s.Voters); i++ {
-		a, b := &s.Voters[i-1], &s.Voters[i]
-		invariant.Check(slices.Compare(a[:], b[:]) < 0, "metadata: voter %x follows %x", *b, *a)
-	}
+	invariant.Check(ascend(s.Voters), "metadata: voters %x out of order", s.Voters)
 	for name, p := range s.Placements {
 		invariant.Check(s.Schema.Keyspaces[name] != nil, "metadata: keyspace %s is placed and is not there", name)
 		for i := range p.Ranges {

@@ -263,6 +263,22 @@ func TestSnapshotRoundTrip(t *testing.T) {
 	}
 }
 
+// TestSnapshotWithVotersOutOfOrder refuses what the next entry would trip over.
+func TestSnapshotWithVotersOutOfOrder(t *testing.T) {
+	mixed := [][16]byte{hostN(1), hostN(0)}
+	for i, set := range []func(*State){
+		func(s *State) { s.Voters = mixed },
+		func(s *State) { s.Voters = [][16]byte{hostN(0), hostN(0)} },
+		func(s *State) { s.outgoing = mixed },
+	} {
+		s := everyState(t)
+		set(s)
+		if _, err := readSnapshot("f", appendSnapshot(nil, s)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}
+
 func TestGoldenCommands(t *testing.T) {
 	var b strings.Builder
 	for _, c := range everyCommand() {
@@ -294,6 +310,9 @@ func TestCommandsThatDoNotHoldTogether(t *testing.T) {
 		{recovery: 2, voters: voters, skipped: maxSkipped + 1},
 		{recovery: 2, voters: voters, leave: true},
 		{voters: make([][16]byte, maxVoters+1)},
+		{voters: [][16]byte{hostN(1), host}},
+		{voters: [][16]byte{host, host}},
+		{voters: voters, outgoing: [][16]byte{hostN(1), host}},
 	} {
 		if _, err := decodeCommand(appendCommand(nil, c)); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%d: %v", i, err)

@@ -103,6 +103,16 @@ func sortedHosts(hosts [][16]byte) [][16]byte {
 	return slices.SortedFunc(slices.Values(hosts), func(a, b [16]byte) int { return slices.Compare(a[:], b[:]) })
 }
 
+// ascend tells whether hosts are in order, each of them once.
+func ascend(hosts [][16]byte) bool {
+	for i := 1; i < len(hosts); i++ {
+		if slices.Compare(hosts[i-1][:], hosts[i][:]) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // votersFor is how many voters a cluster of n has: an odd number, because an
 // even one survives no more deaths than the one below it.
 func votersFor(n int) int {
