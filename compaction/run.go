@@ -3,6 +3,7 @@ package compaction
 import (
 	"context"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
@@ -68,7 +69,7 @@ func Run(ctx context.Context, j *Job) (Result, error) {
 	r := runner{job: j, ctx: ctx, cuts: j.Cuts,
 		purger: mutation.Purger{Now: j.Now, GCBefore: j.GCBefore, Dropped: j.Dropped}}
 	r.merge.Init(j.Inputs, false)
-	defer r.merge.Close()
+	defer invariant.Release(r.merge.Close)
 	for r.merge.NextPartition() {
 		if err := r.partition(); err != nil {
 			return r.result, err

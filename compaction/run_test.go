@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/mutation/mutationtest"
 	"github.com/ilion-db/ilion/ring"
@@ -221,6 +222,34 @@ func TestRunStops(t *testing.T) {
 		_, err := Run(c.ctx, &Job{Inputs: []mutation.Source{in}, Out: &w, Yield: c.yield})
 		if !errors.Is(err, c.want) || !in.Closed {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRunThatPanics has the yield of a merge panic: its inputs are closed, unless
+// an assertion has failed, which may have left a lock locked that Close wants.
+func TestRunThatPanics(t *testing.T) {
+	g := mutationtest.NewGen(1)
+	g.Rows, g.NoDeletions = 1000, true
+	model := mutationtest.NewModel(g.Records(5000)...)
+	for _, fails := range []bool{false, true} {
+		in := model.Source(false)
+		yield := func(int) error {
+			invariant.Check(!fails, "as told")
+			panic("as told")
+		}
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("there was no panic")
+				}
+			}()
+			var w mutationtest.Writer
+			_, err := Run(context.Background(), &Job{Inputs: []mutation.Source{in}, Out: &w, Yield: yield})
+			t.Error(err)
+		}()
+		if in.Closed == fails {
+			t.Errorf("an assertion fails: %v; closed: %v", fails, in.Closed)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/ilion-db/ilion/engine/memtable"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/mutation"
 )
@@ -225,12 +226,12 @@ func (s *replayStore) gather(p *mutation.Partition, rec mutation.Record) (apart 
 func (s *replayStore) fold(w *fileWriter, run *replayRun, records []replayRecord) error {
 	t := w.table
 	m := t.engine.newMemtable(t.id)
-	defer m.Free()
+	defer invariant.Release(m.Free)
 	if err := s.putAll(m, run, records); err != nil {
 		return err
 	}
 	var it memtable.Iter
 	it.Init(m, mutation.PartitionRange{}, false)
-	defer it.Close()
+	defer invariant.Release(it.Close)
 	return copySource(w, &it)
 }

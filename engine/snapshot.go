@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ilion-db/ilion/engine/manifest"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/schema"
@@ -298,7 +299,7 @@ func (e *Engine) importFile(ctx context.Context, w *fileWriter, path string) err
 	if err != nil {
 		return err
 	}
-	defer r.Close()
+	defer invariant.Release(func() { r.Close() })
 	if of := r.Properties().Table; of != w.table.id {
 		return fmt.Errorf("%s is of table %s, %s is table %s", path, of, w.table.name(), w.table.id)
 	}
@@ -306,7 +307,7 @@ func (e *Engine) importFile(ctx context.Context, w *fileWriter, path string) err
 		return fmt.Errorf("%s was written for other columns than %s has: %w", path, w.table.name(), err)
 	}
 	var it sstable.Iter
-	defer it.Close()
+	defer invariant.Release(it.Close)
 	src := &stoppable{Source: r.NewIter(&it, sstable.IterOptions{ReadAhead: true}), ctx: ctx, closing: e.closing}
 	if err := copySource(w, src); err != nil {
 		return err

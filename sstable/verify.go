@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/ilion-db/ilion/bloom"
+	"github.com/ilion-db/ilion/internal/invariant"
 	"github.com/ilion-db/ilion/mutation"
 )
 
@@ -27,7 +28,7 @@ type verifier struct {
 // damage as a *CorruptError, or the context's error.
 func (r *Reader) Verify(ctx context.Context) error {
 	v := &verifier{r: r, it: r.NewIter(nil, IterOptions{ReadAhead: true}), props: newProperties(), meta: newBlockMeta()}
-	defer v.it.Close()
+	defer invariant.Release(v.it.Close)
 	v.it.src.scrub = true
 	v.stats.p = &v.props
 	var token uint64
