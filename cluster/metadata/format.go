@@ -73,6 +73,11 @@ type position struct {
 	hash  chainHash
 }
 
+// contradicts tells whether two histories have another entry at the same place.
+func (p position) contradicts(other position) bool {
+	return p.index == other.index && p.hash != other.hash
+}
+
 type entry struct {
 	index    uint64
 	kind     uint16

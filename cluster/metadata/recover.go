@@ -133,7 +133,7 @@ func (h *history) replayFile(s *State, index uint64, last bool) (*State, error) 
 	if err != nil {
 		return nil, err
 	}
-	if at.index != index || at.index == s.at.index && at.hash != s.at.hash {
+	if at.index != index || at.contradicts(s.at) {
 		return nil, &CorruptError{name, 16, "does not continue the history"}
 	}
 	off, n, marked, bad := logHeaderLen, 0, true, false
@@ -157,7 +157,7 @@ func (h *history) replayFile(s *State, index uint64, last bool) (*State, error) 
 		n++
 		at = position{e.index, e.hash}
 		if e.index <= s.at.index {
-			if e.index == s.at.index && e.hash != s.at.hash {
+			if at.contradicts(s.at) {
 				return nil, &CorruptError{name, int64(off), "differs from the snapshot"}
 			}
 			continue
