@@ -65,12 +65,31 @@ func TestSignTakenAsOperator(t *testing.T) {
 	}
 }
 
+// TestKeywordsAsNames has names that are keywords, quoted where a bare one would be something else.
+func TestKeywordsAsNames(t *testing.T) {
+	for _, text := range []string{
+		`"ttl"(a)`, `ks."ttl"(a)`, `"cast"(a)`, `"key"(a)`, `"json"(a)`, `"select"(a)`, `ttl.f(a)`, `"select".f(a)`, `list(a)`, `int(a)`, `count(a)`,
+		`token(a)`, `ks."token"(a)`, `(list)a`, `(key)a`, `("ttl")a`, `(ks."ttl")a`, `("int")a`, `(ks."int")a`, `("byte")a`, `(ttl.u)a`, `(int)"as"`,
+		`as + ttl`,
+	} {
+		s, err := Parse("SELECT 1, " + text + " FROM t")
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got := s.(*Select).Selectors[1].Expr.String(); got != text {
+			t.Errorf("%s became %s", text, got)
+		}
+	}
+}
+
 // FuzzParse checks that nothing panics, that errors point into the text, and that what parses has a sound list of markers.
 func FuzzParse(f *testing.F) {
 	addSeeds(f)
 	for _, s := range []string{
 		"SELECT m[((1)) + 2], m[- ((1))], (1).a, 1. .a, a -nan, a -infinity, a - -infinity FROM t",
 		"SELECT a, json * 2, distinct * 2 FROM t",
+		`SELECT "ttl"(a), ks."cast"(a), ("ttl")a, (ks."count")a, ("byte")a, (int)"as" FROM t`,
 		"SELECT " + strings.Repeat("- ", MaxNesting-1) + "a FROM t",
 	} {
 		f.Add(s)

@@ -381,9 +381,3 @@ func IsReserved(name string) bool {
 	k, ok := keywordKinds[name]
 	return ok && k.class() == classReserved || name == "true" || name == "false"
 }
-
-// IsNativeType reports whether name, in lower case, is a built-in type.
-func IsNativeType(name string) bool {
-	k, ok := keywordKinds[name]
-	return ok && k.class() == classType
-}

@@ -12,8 +12,8 @@ func (p *parser) typeName() Name {
 		n.Keyspace = p.ident().Name
 		p.next()
 	}
-	at, k := p.i, p.kind()
-	if !isName(k) || k >= firstKeyword && k.class() != classBasic && k != kwKey {
+	at := p.i
+	if !isTypeName(p.kind()) {
 		p.noViable()
 		return n
 	}
@@ -23,6 +23,11 @@ func (p *parser) typeName() Name {
 	}
 	n.Name = id.Name
 	return n
+}
+
+// isTypeName reports whether a token may name a user type.
+func isTypeName(k TokenKind) bool {
+	return isName(k) && (k < firstKeyword || k.class() == classBasic || k == kwKey)
 }
 
 func (p *parser) typeExpr() *TypeExpr {

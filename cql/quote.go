@@ -11,6 +11,14 @@ func Quote(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
+// quoteWhere is Quote for a place where a bare keyword is a name only if may tells so.
+func quoteWhere(name string, may func(TokenKind) bool) string {
+	if k, ok := keywordKinds[name]; ok && !may(k) {
+		return `"` + name + `"`
+	}
+	return Quote(name)
+}
+
 // QuoteString gives s as a CQL string literal.
 func QuoteString(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"

@@ -69,8 +69,11 @@ func (e *UDTLiteral) String() string {
 
 // String gives `[ks.]name(args)`. token keeps its bare name though it is a reserved word.
 func (e *FunctionCall) String() string {
-	name := e.Name.String()
-	if e.Name.Name == "token" && e.Name.Keyspace == "" {
+	name := quoteWhere(e.Name.Name, isFunctionName)
+	switch {
+	case e.Name.Keyspace != "":
+		name = Quote(e.Name.Keyspace) + "." + name
+	case e.Name.Name == "token":
 		name = "token"
 	}
 	if e.Star {
@@ -79,8 +82,14 @@ func (e *FunctionCall) String() string {
 	return joinExprs(name+"(", e.Args, ")")
 }
 
-// String gives `(type)expr`.
-func (e *TypeHint) String() string { return "(" + e.Type.String() + ")" + operand(e.Expr, 3) }
+// String gives `(type)expr`. A bare `as` behind the parentheses would begin an alias.
+func (e *TypeHint) String() string {
+	expr := operand(e.Expr, 3)
+	if c, ok := e.Expr.(*Column); ok && c.Name == "as" {
+		expr = `"as"`
+	}
+	return "(" + e.Type.String() + ")" + expr
+}
 
 // String gives `CAST(expr AS type)`.
 func (e *Cast) String() string { return "CAST(" + e.Expr.String() + " AS " + e.Type.String() + ")" }
@@ -148,8 +157,8 @@ func (t *TypeExpr) bareString() string {
 	case TypeNative:
 		return t.Name
 	case TypeUser:
-		name := Quote(t.Name)
-		if IsNativeType(t.Name) {
+		name := quoteWhere(t.Name, isTypeName)
+		if reservedTypes[t.Name] {
 			name = `"` + t.Name + `"`
 		}
 		if t.Keyspace != "" {

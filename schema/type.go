@@ -293,7 +293,7 @@ func (t *Type) format() string {
 	case KindVector:
 		return "vector<" + t.elems[0].text + ", " + strconv.Itoa(t.dim) + ">"
 	case KindUDT:
-		if s = QuoteName(t.name); natives[t.name] != nil {
+		if s = QuoteName(t.name); nativeNamed(t.name) != nil {
 			s = `"` + t.name + `"`
 		}
 	case KindCustom:

@@ -31,6 +31,15 @@ var natives = map[string]*Type{
 	"uuid": TypeUUID, "varchar": TypeText, "varint": TypeVarint,
 }
 
+// nativeNamed is the type without parameters of that name, or nil. CQL knows that
+// of the empty type by its class name only.
+func nativeNamed(name string) *Type {
+	if name == TypeEmpty.text {
+		return TypeEmpty
+	}
+	return natives[name]
+}
+
 // ParseType reads the CQL text of a type, for example
 // "map<text, frozen<list<int>>>". Errors are meant for the client.
 func ParseType(text string) (*Type, error) {
@@ -144,7 +153,7 @@ func (p *typeParser) parse(depth int) (*Type, error) {
 		return nil, p.syntax()
 	}
 	if !p.eat('<') {
-		if t := natives[w]; t != nil {
+		if t := nativeNamed(w); t != nil {
 			return t, nil
 		}
 		return p.named(w)
@@ -173,7 +182,7 @@ func customType(class string) (*Type, error) {
 		}
 	}
 	switch short {
-	case "LexicalUUIDType", "DynamicCompositeType", "EmptyType", "PartitionerDefinedOrder":
+	case "LexicalUUIDType", "DynamicCompositeType", "PartitionerDefinedOrder":
 		return CustomOf(full), nil
 	}
 	return nil, syntax("Error setting type %s: Unable to find abstract-type class '%s'", class, full)

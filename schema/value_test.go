@@ -25,6 +25,7 @@ func TestTypeText(t *testing.T) {
 	for s, want := range map[string]string{
 		"VARCHAR": "text", "frozen<list<list<int>>>": "frozen<list<frozen<list<int>>>>", "tuple<int,list<int>>": "frozen<tuple<int, frozen<list<int>>>>",
 		" map < int , text > ": "map<int, text>", "'org.apache.cassandra.db.marshal.Int32Type'": "int", "'UTF8Type'": "text",
+		"'EmptyType'": "empty", "empty": "empty",
 	} {
 		if got := mustType(t, s).String(); got != want {
 			t.Errorf("%s parses to %s, want %s", s, got, want)
