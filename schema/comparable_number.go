@@ -79,6 +79,9 @@ func splitDecimal(v []byte) decimalParts {
 }
 
 func compareDecimal(a, b []byte) int {
+	if len(a) > 4 && len(b) > 4 && [4]byte(a) == [4]byte(b) { // of one scale
+		return compareVarint(a[4:], b[4:])
+	}
 	pa, pb := splitDecimal(a), splitDecimal(b)
 	if pa.sign != pb.sign || pa.sign == 0 {
 		return cmp.Compare(pa.sign, pb.sign)

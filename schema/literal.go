@@ -82,6 +82,9 @@ func (t *Type) ParseLiteral(kind LiteralKind, text string) ([]byte, error) {
 // constants, JSON strings and COPY share. Types without a text form and
 // compound types are refused.
 func (t *Type) ParseText(text string) ([]byte, error) {
+	if (t.kind == KindVarint || t.kind == KindDecimal) && len(text) > maxNumberText {
+		return nil, invalid("A number of %d characters is longer than the maximum of %d", len(text), maxNumberText)
+	}
 	switch t.kind {
 	case KindASCII:
 		if err := validateASCII([]byte(text)); err != nil {

@@ -59,10 +59,13 @@ func (t *Type) Validate(v []byte) error {
 		if !utf8.Valid(v) {
 			return invalid("String didn't validate.")
 		}
+	case KindVarint:
+		return wantNumber(n)
 	case KindDecimal:
 		if n < 5 {
 			return invalid("Expected 0 or at least 5 bytes (%d)", n)
 		}
+		return wantNumber(n)
 	case KindInet:
 		if n != 4 && n != 16 {
 			return invalid("addr is of illegal length")
@@ -75,6 +78,21 @@ func (t *Type) Validate(v []byte) error {
 	}
 	if len(t.elems) > 0 {
 		return t.validateElems(v)
+	}
+	return nil
+}
+
+// maxNumber bounds the bytes of a varint or decimal, and maxNumberText the
+// characters of one that is written out: to turn the one into the other, and to
+// compare two decimals, costs more than in proportion to their length.
+const (
+	maxNumber     = 1 << 18
+	maxNumberText = 1 << 18
+)
+
+func wantNumber(n int) error {
+	if n > maxNumber {
+		return invalid("A number of %d bytes is longer than the maximum of %d", n, maxNumber)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (a *accumulator) add(q *plan.Query, x *plan.Expr, row *row) error {
 			a.best = append(a.best[:0], v...)
 		}
 	case plan.AggSum, plan.AggAvg:
-		a.sum.Add(t, v, x.Aggregate == plan.AggAvg)
+		return a.sum.Add(t, v, x.Aggregate == plan.AggAvg)
 	default:
 		a.n++
 	}

@@ -34,9 +34,13 @@ func (a *aggregation) begin(sel *plan.Select) {
 }
 
 func (a *aggregation) add(q *plan.Query, row *row) error {
+	size := 0 // of what is kept
 	for i, call := range a.calls {
 		if err := a.columns[i].add(q, call, row); err != nil {
 			return err
+		}
+		if size += len(a.columns[i].best); size > DefaultMaxBytes {
+			return errSize(DefaultMaxBytes)
 		}
 	}
 	if a.rows++; a.rows > 1 {
@@ -55,6 +59,9 @@ func (a *aggregation) add(q *plan.Query, row *row) error {
 		v, err := x.Eval(q, row)
 		if err != nil {
 			return err
+		}
+		if size += len(v); size > DefaultMaxBytes {
+			return errSize(DefaultMaxBytes)
 		}
 		if v != nil {
 			a.first[i] = append([]byte{}, v...)

@@ -25,6 +25,6 @@ func (r *Reader) AppendRow(dst []byte, s *plan.Select, now uint32, k *mutation.K
 	if !live {
 		return dst, false, true
 	}
-	dst, err = r.row.appendRow(dst, nil)
+	dst, err = r.row.appendRow(dst, nil, len(dst), DefaultMaxBytes)
 	return dst, true, err == nil
 }

@@ -49,3 +49,11 @@ func TestNowIsUnique(t *testing.T) {
 	}
 	d.want("SELECT count(*) FROM t", "50")
 }
+
+// TestFloorOfAllTime has a start and a time as far from each other as can be.
+func TestFloorOfAllTime(t *testing.T) {
+	d := newDB(t)
+	d.run("CREATE TABLE t (k int PRIMARY KEY, first timestamp, last timestamp)")
+	d.run("INSERT INTO t (k, first, last) VALUES (1, -9223372036854775808, 9223372036854775807)")
+	d.want("SELECT CAST(floor(last, 1d, first) AS bigint), CAST(floor(first, 1d, first) AS bigint) FROM t", "9223372036802824192 | -9223372036854775808")
+}

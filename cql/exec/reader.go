@@ -410,7 +410,7 @@ func (r *Reader) emit(p *mutation.Partition, it *mutation.Item) error {
 	}
 	before := len(r.dst)
 	var err error
-	if r.dst, err = r.row.appendRow(r.dst, r.q); err != nil {
+	if r.dst, err = r.row.appendRow(r.dst, r.q, r.base, def(r.Limits.MaxBytes, DefaultMaxBytes)); err != nil {
 		return err
 	}
 	if err := r.checkSize(); err != nil {
@@ -440,9 +440,13 @@ func (r *Reader) emit(p *mutation.Partition, it *mutation.Item) error {
 // checkSize refuses a result that has grown too large.
 func (r *Reader) checkSize() error {
 	if limit := def(r.Limits.MaxBytes, DefaultMaxBytes); len(r.dst)-r.base > limit {
-		return native.Invalid("The result is larger than %d bytes; use paging or a LIMIT", limit)
+		return errSize(limit)
 	}
 	return nil
+}
+
+func errSize(limit int) error {
+	return native.Invalid("The result is larger than %d bytes; use paging or a LIMIT", limit)
 }
 
 func def(v, d int) int {

@@ -310,7 +310,7 @@ func appendI32(dst []byte, n int) []byte {
 }
 
 // appendPlain appends the result columns of the current row if they are bare.
-func (r *row) appendPlain(dst []byte) []byte {
+func (r *row) appendPlain(dst []byte, base, limit int) ([]byte, error) {
 	for _, i := range r.sel.Plain {
 		s := &r.slots[i]
 		v := s.value
@@ -321,19 +321,26 @@ func (r *row) appendPlain(dst []byte) []byte {
 			}
 			v = r.Value(i)
 		}
+		if len(dst)-base+len(v) > limit {
+			return dst, errSize(limit)
+		}
 		dst = binary.BigEndian.AppendUint32(dst, uint32(len(v)))
 		dst = append(dst, v...)
 	}
-	return dst
+	return dst, nil
 }
 
-// appendRow appends the result columns of the current row.
-func (r *row) appendRow(dst []byte, q *plan.Query) ([]byte, error) {
+// appendRow appends the result columns of the current row, unless the result, which
+// begins at base, would have more bytes than limit: a row may name a column often.
+func (r *row) appendRow(dst []byte, q *plan.Query, base, limit int) ([]byte, error) {
 	if r.sel.Plain != nil {
-		return r.appendPlain(dst), nil
+		return r.appendPlain(dst, base, limit)
 	}
 	for _, x := range r.sel.Columns {
 		v, err := x.Eval(q, r)
+		if err == nil && len(dst)-base+len(v) > limit {
+			err = errSize(limit)
+		}
 		if err != nil {
 			return dst, err
 		}

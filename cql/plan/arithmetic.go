@@ -262,7 +262,11 @@ const (
 func divideDecimal(d, x, y *apd.Decimal) error {
 	first := int(x.NumDigits()) + int(x.Exponent) - int(y.NumDigits()) - int(y.Exponent)
 	scale := min(max(minScale-first, -int(x.Exponent), -int(y.Exponent), minScale), maxScale)
-	if first > maxQuotient {
+	switch {
+	case x.IsZero() || first < -maxScale-1: // all digits lie behind the last place
+		d.SetInt64(0)
+		return nil
+	case first > maxQuotient:
 		return errTooLarge
 	}
 	// The digits that are cut off lie behind the one that decides.
@@ -290,6 +294,9 @@ func remainder(d, x, y *apd.Decimal) error {
 var exactContext = apd.BaseContext.WithPrecision(maxExponent)
 
 func computeDecimal(op byte, x, y *apd.Decimal) (out []byte, err error) {
+	if x.Coeff.BitLen()+y.Coeff.BitLen() > maxBits {
+		return nil, errTooLarge
+	}
 	d := new(apd.Decimal)
 	switch op {
 	case '+':

@@ -118,6 +118,7 @@ func (bt *Batch) Bind(b *Binder, values func(statement int) []Value, o *Options)
 		}
 	}
 	b.start(nil, &opts)
+	b.size = 0
 	sc := &b.batch
 	sc.entries, sc.keys = sc.entries[:0], sc.keys[:0]
 	for i, m := range bt.statements {
@@ -176,6 +177,9 @@ func (bt *Batch) write(b *Binder, values func(int) []Value, o *Options) error {
 		for n < len(entries) && bt.statements[entries[n].statement].Table == table && compareKeys(entries[n].key, first.key) == 0 {
 			stamped = stamped && entries[n].stamped
 			n++
+		}
+		if err := b.spend(len(first.key.Key) + rowCost); err != nil {
+			return err
 		}
 		b.begin(table.ID, bt.statements[first.statement].epoch, first.key, first.stamp.ts, stamped)
 		for i := range entries[:n] {

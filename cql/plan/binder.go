@@ -36,7 +36,25 @@ type Binder struct {
 	key        []byte
 	clustering []byte
 	listSeq    uint32
+	size       int // of what the statement writes so far, see spend
 	batch      batchScratch
+}
+
+// maxWrite bounds what a statement or a batch writes, in bytes: lists of keys, and
+// names of markers, repeat what a client has sent once. rowCost and cellCost are
+// what is counted besides keys and values.
+const (
+	maxWrite = 64 << 20
+	rowCost  = 64
+	cellCost = 8
+)
+
+// spend counts n bytes that are to be written.
+func (b *Binder) spend(n int) error {
+	if b.size += n; b.size > maxWrite {
+		return invalid("The statement writes more than %d bytes", maxWrite)
+	}
+	return nil
 }
 
 // NewBinder makes a Binder for statements of the node that env stands for.
@@ -74,6 +92,7 @@ func (b *Binder) buffer() []byte {
 // b.Records is unchanged. Values must stay valid until Bind returns.
 func (m *Modification) Bind(b *Binder, values []Value, o *Options) error {
 	b.start(values, o)
+	b.size = 0
 	s, stamped, err := m.stamp(&b.binding)
 	if err != nil {
 		return err
@@ -123,6 +142,9 @@ func (m *Modification) bindKeys(b *Binder, s *stamp, stamped bool) error {
 
 // record builds the record of one partition.
 func (m *Modification) record(b *Binder, k mutation.Key, s *stamp, stamped bool) error {
+	if err := b.spend(len(k.Key) + rowCost); err != nil {
+		return err
+	}
 	b.begin(m.Table.ID, m.epoch, k, s.ts, stamped)
 	if err := m.write(b, k, s); err != nil {
 		b.release(b.builder.Finish())
@@ -228,6 +250,9 @@ func (m *Modification) decodeOriginals(b *Binder, clustering []byte) error {
 }
 
 func (m *Modification) writeRow(b *Binder, k mutation.Key, s *stamp, clustering []byte) error {
+	if err := b.spend(len(clustering) + rowCost); err != nil {
+		return err
+	}
 	b.builder.BeginRow(clustering)
 	if m.marker {
 		b.builder.Marker(mutation.Marker{Timestamp: s.ts, TTL: s.ttl, Expiry: s.expiry, Set: true})
@@ -261,8 +286,7 @@ func (m *Modification) writeDeletion(b *Binder, s *stamp) error {
 		if err := m.singleClustering(b); err != nil {
 			return err
 		}
-		b.deleteRow(b.clustering, d)
-		return nil
+		return b.deleteRow(b.clustering, d)
 	}
 	prefixes, n, slice, err := m.clustering.prefixes(&b.binding)
 	if err != nil {
@@ -270,21 +294,30 @@ func (m *Modification) writeDeletion(b *Binder, s *stamp) error {
 	}
 	if slice == nil && n == len(m.Table.Clustering) {
 		for _, c := range prefixes {
-			b.deleteRow(c, d)
+			if err := b.deleteRow(c, d); err != nil {
+				return err
+			}
 		}
 		return nil
 	}
 	ranges, err := m.clustering.slices(&b.binding)
 	for _, r := range ranges {
+		if err := b.spend(len(r.Lo) + len(r.Hi) + rowCost); err != nil {
+			return err
+		}
 		b.builder.DeleteRange(r.Lo, r.Hi, d)
 	}
 	return err
 }
 
-func (b *Binder) deleteRow(clustering []byte, d mutation.Deletion) {
+func (b *Binder) deleteRow(clustering []byte, d mutation.Deletion) error {
+	if err := b.spend(len(clustering) + rowCost); err != nil {
+		return err
+	}
 	b.builder.BeginRow(clustering)
 	b.builder.DeleteRow(d)
 	b.builder.EndRow()
+	return nil
 }
 
 // stamp computes timestamp and TTL. stamped tells that the timestamp is the
@@ -307,9 +340,9 @@ func (m *Modification) stamp(b *binding) (s *stamp, stamped bool, err error) {
 		default:
 			s.ts, stamped = fromBE64(v.Bytes), false
 		}
-		if s.ts == math.MinInt64 {
-			return s, false, invalid("Out of bound timestamp, must be in [%d, %d]", int64(math.MinInt64+1), int64(math.MaxInt64))
-		}
+	}
+	if s.ts == math.MinInt64 { // what is set as a whole is cleared just before
+		return s, false, invalid("Out of bound timestamp, must be in [%d, %d]", int64(math.MinInt64+1), int64(math.MaxInt64))
 	}
 	return s, stamped, m.expiry(b, s)
 }

@@ -28,8 +28,19 @@ func (c *compiler) castExpr(e *cql.Cast, scope exprScope) (*Expr, error) {
 				if len(a[0]) == 0 && x.Type.FixedLen() > 0 {
 					return nil, nil
 				}
+				if err := checkWhole(x.Type, to, a[0]); err != nil {
+					return nil, err
+				}
 				return f(a[0]), nil
 			}}}, nil
+}
+
+// checkWhole refuses to write a decimal out as an integer of too many digits.
+func checkWhole(from, to *schema.Type, v []byte) error {
+	if from.Kind() == schema.KindDecimal && to.Kind() == schema.KindVarint && DecimalOf(v).Exponent > maxExponent {
+		return failedFunction("cast_as_"+to.String(), []*schema.Type{from}, errTooLarge)
+	}
+	return nil
 }
 
 func errCast(e *cql.Cast, to *schema.Type) error {

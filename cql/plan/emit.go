@@ -50,6 +50,9 @@ func (b *Binder) emit(ops []op, s *stamp, prior []ListCell) error {
 		o := &ops[i]
 		if o.kind == opSet && !o.col.Type.IsMultiCell() {
 			v, err := o.value.eval(&b.binding)
+			if err == nil {
+				err = b.spend(len(v.Bytes) + cellCost)
+			}
 			switch {
 			case err != nil:
 				return err
@@ -84,6 +87,9 @@ func (b *Binder) emitCollection(o *op, s *stamp, prior []ListCell) error {
 		return nil
 	}
 	v, err := o.value.eval(&b.binding)
+	if err == nil {
+		err = b.spend(len(v.Bytes) + cellCost)
+	}
 	if err != nil || v.Unset {
 		return err
 	}
@@ -195,6 +201,9 @@ func (b *Binder) emitElement(o *op, s *stamp, prior []ListCell) error {
 		if v, err = o.value.eval(&b.binding); err != nil {
 			return err
 		}
+	}
+	if err := b.spend(len(k.Bytes) + len(v.Bytes) + cellCost); err != nil {
+		return err
 	}
 	path := k.Bytes
 	if o.col.Type.Kind() == schema.KindList {

@@ -133,15 +133,21 @@ func (e *Expr) eval(b *binding, row Row) ([]byte, error) {
 
 func evalAll(args []*Expr, b *binding, row Row) ([][]byte, error) {
 	parts := make([][]byte, len(args))
+	size := 0
 	for i, a := range args {
 		p, err := a.eval(b, row)
 		if err != nil {
 			return nil, err
 		}
+		if size += len(p); size > maxResult {
+			return nil, errValues()
+		}
 		parts[i] = p
 	}
 	return parts, nil
 }
+
+func errValues() error { return invalid("An expression has values of more than %d bytes", maxResult) }
 
 func (e *Expr) evalToken(b *binding, row Row) ([]byte, error) {
 	parts, err := evalAll(e.Args, b, row)

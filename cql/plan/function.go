@@ -1,10 +1,12 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/ilion-db/ilion/cql"
+	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/schema"
 )
 
@@ -22,8 +24,18 @@ func (f *function) call(b *binding, args [][]byte) ([]byte, error) {
 	if !f.nulls && slices.ContainsFunc(args, func(a []byte) bool { return a == nil }) {
 		return nil, nil
 	}
-	return f.f(b, args)
+	out, err := f.f(b, args)
+	if err == nil && len(out) > maxResult {
+		return nil, failedFunction(f.name, f.args, errResult)
+	}
+	return out, err
 }
+
+// maxResult bounds what an expression makes of values, and the values that it takes,
+// in bytes: calls of calls, and a column that is named often, come to any size.
+const maxResult = 64 << 20
+
+var errResult = fmt.Errorf("the result is larger than %d bytes", maxResult)
 
 func (f *function) signature() string {
 	parts := make([]string, len(f.args))
@@ -45,6 +57,15 @@ var aliases = map[string]string{
 	"mintimeuuid": "min_timeuuid", "maxtimeuuid": "max_timeuuid",
 	"currenttimestamp": "current_timestamp", "currentdate": "current_date",
 	"currenttime": "current_time", "tojson": "to_json", "currenttimeuuid": "current_timeuuid",
+}
+
+// failedFunction is the error of a built-in function.
+func failedFunction(name string, args []*schema.Type, err error) error {
+	types := make([]string, len(args))
+	for i, t := range args {
+		types[i] = t.String()
+	}
+	return native.FunctionFailure("system", name, types, "execution of 'system."+name+"["+strings.Join(types, ", ")+"]' failed: "+err.Error())
 }
 
 // functionDisplay is a function's name as messages and result columns show it.

@@ -91,7 +91,8 @@ func floorMilli(at, start int64, d schema.Duration) (int64, error) {
 		if unit == 0 {
 			return at, nil
 		}
-		return at - (at-start)%unit, nil
+		// From one end of the timestamps to the other fits 64 bits without a sign.
+		return at - int64((uint64(at)-uint64(start))%uint64(unit)), nil
 	}
 	from, to := time.UnixMilli(start).UTC(), time.UnixMilli(at).UTC()
 	months := (to.Year()-from.Year())*12 + int(to.Month()) - int(from.Month())

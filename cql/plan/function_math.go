@@ -139,7 +139,13 @@ func collectionFunction(name string, t *schema.Type) *function {
 		return f
 	case (name == "collection_sum" || name == "collection_avg") && t.Kind() != schema.KindMap && t.IsCollection() && isNumber(t.Elem()):
 		f.ret = t.Elem()
-		f.f = func(_ *binding, a [][]byte) ([]byte, error) { return sumElements(t, a[0], name == "collection_avg") }
+		f.f = func(_ *binding, a [][]byte) ([]byte, error) {
+			out, err := sumElements(t, a[0], name == "collection_avg")
+			if err != nil {
+				err = failedFunction(name, f.args, err)
+			}
+			return out, err
+		}
 		return f
 	}
 	return nil
@@ -150,7 +156,9 @@ func sumElements(t *schema.Type, value []byte, average bool) ([]byte, error) {
 	var s Sum
 	it := t.Elements(value)
 	for p, ok := it.Next(); ok; p, ok = it.Next() {
-		s.Add(t.Elem(), p, average)
+		if err := s.add(t.Elem(), p, average); err != nil {
+			return nil, err
+		}
 	}
 	return s.Result(t.Elem(), average), it.Err()
 }

@@ -83,6 +83,9 @@ func appendJSONMap(dst []byte, t *schema.Type, v []byte) []byte {
 		}
 		// A key is a string whatever its type is.
 		key := appendJSON(nil, it.Type(), p)
+		if len(key) > maxResult {
+			return append(dst, key...) // to be refused; in quotes it would be twice as long, on each level
+		}
 		if len(key) == 0 || key[0] != '"' {
 			key = appendJSONString(nil, string(key))
 		}
@@ -122,7 +125,9 @@ func (e *Expr) evalJSON(b *binding, row Row) ([]byte, error) {
 			out = append(out, ", "...)
 		}
 		out = append(appendJSONString(out, e.names[i]), ": "...)
-		out = appendJSON(out, a.Type, v)
+		if out = appendJSON(out, a.Type, v); len(out) > maxResult {
+			return nil, errValues()
+		}
 	}
 	return append(out, '}'), nil
 }

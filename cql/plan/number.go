@@ -166,10 +166,13 @@ func wholeOf(t *schema.Type, v []byte) *big.Int {
 	case 8:
 		d := DecimalOf(v)
 		n := d.Coeff.MathBigInt()
-		if d.Exponent < 0 {
+		switch {
+		case d.Exponent >= 0:
+			n.Mul(n, pow10(min(d.Exponent, maxExponent)))
+		case -int64(d.Exponent) > d.NumDigits():
+			n.SetInt64(0)
+		default:
 			n.Quo(n, pow10(-d.Exponent))
-		} else {
-			n.Mul(n, pow10(d.Exponent))
 		}
 		if d.Negative {
 			n.Neg(n)
@@ -186,11 +189,12 @@ func finite(f float64) float64 {
 	return max(min(f, math.MaxFloat64), -math.MaxFloat64)
 }
 
-// maxExponent bounds how far a decimal is written out as an integer.
+// maxExponent bounds how far a decimal is written out as an integer. Of an
+// integer of fixed width such a number has the lowest bits, which are 0.
 const maxExponent = 10000
 
 func pow10(n int32) *big.Int {
-	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(min(n, maxExponent))), nil)
+	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(n)), nil)
 }
 
 func decimalOf(t *schema.Type, v []byte) *apd.Decimal {

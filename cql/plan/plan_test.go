@@ -388,3 +388,32 @@ func TestPlanValid(t *testing.T) {
 		t.Error(err, check(w.snap))
 	}
 }
+
+// TestLimitsOfFilteredReads tells who reads how many rows are wanted only if it
+// has all filters that they have to pass.
+func TestLimitsOfFilteredReads(t *testing.T) {
+	w := newWorld(t)
+	if err := w.change("CREATE TABLE wide (k int, a int, b int, c int, PRIMARY KEY (k, a, b, c))"); err != nil {
+		t.Fatal(err)
+	}
+	q := plan.NewQuery(w.env)
+	for where, want := range map[string]uint32{
+		"k = 1":                              2,
+		"k = 1 AND b = 1":                    2,
+		"k = 1 AND (b, c) > (1, 1)":          0,
+		"k = 1 AND a > 1 AND (b, c) = (1,1)": 0,
+		"k = 1 AND token(k) > 5":             0,
+		"k > 1 AND (b, c) IN ((1,1), (2,2))": 0,
+	} {
+		p, err := w.compile("SELECT * FROM wide WHERE " + where + " PER PARTITION LIMIT 2 LIMIT 2 ALLOW FILTERING")
+		if err != nil {
+			t.Fatal(where, err)
+		}
+		if err := p.Select.Bind(q, nil, &plan.Options{Clock: 5_000_000}); err != nil {
+			t.Fatal(where, err)
+		}
+		if c := &q.Command; c.PerPartitionLimit != want || c.Limit != want || q.PerPartitionLimit != 2 || q.Limit != 2 {
+			t.Errorf("%s: %d rows of a partition and %d in all are read", where, c.PerPartitionLimit, c.Limit)
+		}
+	}
+}

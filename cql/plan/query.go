@@ -29,6 +29,9 @@ type Query struct {
 	PageSize uint32
 
 	binding
+	// sent tells that Command has all filters: who reads may count the rows that
+	// pass.
+	sent   bool
 	keys   [1]mutation.Key
 	slices [1]mutation.Slice
 	parts  [][]byte
@@ -75,7 +78,7 @@ func (s *Select) Bind(q *Query, values []Value, o *Options) error {
 		return invalid("Cannot page queries with both ORDER BY and a IN restriction on the partition key; you must either remove " +
 			"the ORDER BY or the IN and sort client side, or disable paging for this query")
 	}
-	if !s.Aggregated && !s.MergeOrder {
+	if !s.Aggregated && !s.MergeOrder && q.sent {
 		q.Command.Limit, q.Command.PerPartitionLimit = q.Limit, q.PerPartitionLimit
 	}
 	return nil
@@ -122,12 +125,13 @@ func (s *Select) bindFilters(q *Query) error {
 	for cap(q.Filters) < n {
 		q.Filters = append(q.Filters[:cap(q.Filters)], Filter{})
 	}
-	q.Filters = q.Filters[:n]
+	q.Filters, q.sent = q.Filters[:n], true
 	for i := range s.filters {
 		if err := s.filters[i].bind(&q.binding, &q.Filters[i]); err != nil {
 			return err
 		}
-		q.Command.Filters = append(q.Command.Filters, q.Filters[i].wire()...)
+		w := q.Filters[i].wire()
+		q.Command.Filters, q.sent = append(q.Command.Filters, w...), q.sent && len(w) > 0
 	}
 	return nil
 }

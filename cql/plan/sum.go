@@ -26,10 +26,18 @@ type Sum struct {
 }
 
 // Add adds a valid value of t, for Result with the same average. An empty one
-// is no number and does not count.
-func (s *Sum) Add(t *schema.Type, v []byte, average bool) {
+// is no number and does not count. The error, meant for the client, says that
+// decimals lie too far apart to be added digit by digit.
+func (s *Sum) Add(t *schema.Type, v []byte, average bool) error {
+	if err := s.add(t, v, average); err != nil {
+		return failedFunction(choose(average, "avg", "sum"), []*schema.Type{t}, err)
+	}
+	return nil
+}
+
+func (s *Sum) add(t *schema.Type, v []byte, average bool) (err error) {
 	if len(v) == 0 {
-		return
+		return nil
 	}
 	switch rank(t) {
 	case 5, 6:
@@ -41,14 +49,15 @@ func (s *Sum) Add(t *schema.Type, v []byte, average bool) {
 		s.whole.Add(s.whole, VarintOf(v))
 	case 8:
 		if average {
-			s.addAverage(DecimalOf(v))
+			err = s.addAverage(DecimalOf(v))
 		} else {
-			s.addDecimal(DecimalOf(v))
+			err = s.addDecimal(DecimalOf(v))
 		}
 	default:
 		s.addInt(intOf(t, v))
 	}
 	s.n++
+	return err
 }
 
 func (s *Sum) addInt(v int64) {
@@ -70,26 +79,38 @@ func (s *Sum) addReal(f float64) {
 	s.real = sum
 }
 
-func (s *Sum) addDecimal(v *apd.Decimal) {
+func (s *Sum) addDecimal(v *apd.Decimal) error {
 	if s.decimal == nil {
 		s.decimal = new(apd.Decimal)
 	}
-	_, _ = apd.BaseContext.Add(s.decimal, s.decimal, v)
+	return addExact(s.decimal, s.decimal, v)
+}
+
+// addExact sets d to x + y, of as many digits as that takes.
+func addExact(d, x, y *apd.Decimal) error {
+	apart := int64(x.Exponent) - int64(y.Exponent)
+	if max(apart, -apart) > apd.MaxExponent || x.Coeff.BitLen()+y.Coeff.BitLen() > maxBits {
+		return errTooLarge
+	}
+	// What is left to fail is that the exponent is beyond what the context
+	// allows; the sum is there all the same.
+	_, _ = apd.BaseContext.Add(d, x, y)
+	return nil
 }
 
 // addAverage moves the average of decimals by its difference to another one,
 // rounded at the scale of the difference, as Cassandra does: the result
 // depends on the order.
-func (s *Sum) addAverage(v *apd.Decimal) {
+func (s *Sum) addAverage(v *apd.Decimal) error {
 	if s.average == nil {
 		s.average = new(apd.Decimal)
 	}
-	d := new(apd.Decimal)
-	if _, err := apd.BaseContext.Sub(d, v, s.average); err != nil {
-		return
+	d := new(apd.Decimal).Neg(s.average)
+	if err := addExact(d, v, d); err != nil {
+		return err
 	}
 	divideHalfEven(d.Coeff.MathBigInt(), s.n+1, &d.Coeff)
-	_, _ = apd.BaseContext.Add(s.average, s.average, d)
+	return addExact(s.average, s.average, d)
 }
 
 // Result is the sum as a value of t, or the average. A sum wraps around as its

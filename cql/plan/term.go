@@ -85,6 +85,7 @@ func (t *term) eval(b *binding) (Value, error) {
 
 func (t *term) evalCompound(b *binding) (Value, error) {
 	parts := make([][]byte, len(t.elems))
+	size := 0
 	for i, e := range t.elems {
 		v, err := e.eval(b)
 		if err != nil {
@@ -99,6 +100,9 @@ func (t *term) evalCompound(b *binding) (Value, error) {
 			return v, invalid("unset value is not supported inside collections")
 		case v.Bytes == nil && !isTuple:
 			return v, invalid("null is not supported inside collections")
+		}
+		if size += len(v.Bytes); size > maxResult {
+			return Value{}, errValues()
 		}
 		parts[i] = v.Bytes
 	}
