@@ -6,7 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -245,8 +247,21 @@ func (s *simulation) options(i int, env *sim.Environment) node.Options {
 		c.Join = []string{s.w.Machines[0].IP()}
 	}
 	return node.Options{
-		Config: c, Version: "test", Clock: env.Clock, FS: env.FS, Rand: env.Rand, Transport: env.Transport, Log: s.log.With("node", i, "boot", env.Boot),
+		Config: c, Version: "test", Clock: env.Clock, FS: env.FS, Rand: env.Rand, Transport: roomy{env.Transport}, Log: s.log.With("node", i, "boot", env.Boot),
 	}
+}
+
+// simHeap is what the heap of all nodes may take.
+const simHeap = 1 << 30
+
+// roomy is the network of a node that shares its process with others.
+type roomy struct{ *sim.Stack }
+
+// Listen is what a node does next when it has limited the heap of the process to
+// what one node may take: with several, nearly all would be collecting garbage.
+func (r roomy) Listen(address string) (net.Listener, error) {
+	debug.SetMemoryLimit(simHeap)
+	return r.Stack.Listen(address)
 }
 
 // dc is the data centre of node i.
