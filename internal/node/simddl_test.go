@@ -35,15 +35,15 @@ type storm struct {
 	wg   sync.WaitGroup
 	// calm is while no fault is in force, and nothing may fail.
 	calm atomic.Bool
-	// parted is odd while no node reaches the majority of the voters, and grows.
-	parted atomic.Int64
+	// parted is odd while no node reaches the majority of the voters, and grows;
+	// waited counts the changes that began then.
+	parted, waited atomic.Int64
 
 	mu       sync.Mutex // protects what follows
 	versions map[uint64]schema.UUID
 	tables   map[string]*stormTable
 	acked    map[string]int // changes, by kind
 	unknown  int
-	waited   int // changes that began while no node had a majority
 }
 
 // certainty is what must hold of something that was changed.
@@ -138,13 +138,13 @@ func (st *storm) change(at int, kind, text string) certainty {
 		return maybe
 	}
 	calm, parted := st.calm.Load(), st.parted.Load()
+	if parted%2 == 1 {
+		st.waited.Add(1)
+	}
 	err := st.s.exec(at, ring.One, text)
 	apart := parted%2 == 1 && parted == st.parted.Load()
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if parted%2 == 1 {
-		st.waited++
-	}
 	if err != nil || !st.s.runs(at, n) {
 		st.unknown++
 		if calm {
@@ -172,11 +172,13 @@ func (st *storm) see(i int, s *schema.Snapshot) {
 }
 
 // noQuorum parts the machines so that none reaches the majority: the schema
-// cannot change, data can be read and written where two replicas see each other.
+// cannot change, which has to be tried, data can be read and written where two
+// replicas see each other.
 func (s *simulation) noQuorum(machines []int) sim.Action {
 	return sim.Action{Kind: "no quorum", Begin: func(time.Duration) sim.Injected {
 		order := s.w.Shuffled(machines)
 		f := s.w.Net.Shatter(order[:2], order[2:4], order[4:])
+		before := s.storm.waited.Load()
 		s.storm.parted.Add(1)
 		return sim.Injected{Machines: machines, End: func() int64 {
 			if s.w.Rand.Uint64N(4) == 0 {
@@ -184,6 +186,9 @@ func (s *simulation) noQuorum(machines []int) sim.Action {
 			}
 			s.storm.parted.Add(1)
 			f.Heal()
+			if s.storm.waited.Load() == before {
+				return 0
+			}
 			return f.Effects()
 		}}
 	}}
@@ -240,5 +245,5 @@ func (st *storm) String() string {
 		kinds = append(kinds, fmt.Sprintf("%d %s", st.acked[kind], kind))
 	}
 	return fmt.Sprintf("schema: %s acknowledged, %d unknown, %d begun without a majority, %d epochs seen",
-		strings.Join(kinds, ", "), st.unknown, st.waited, len(st.versions))
+		strings.Join(kinds, ", "), st.unknown, st.waited.Load(), len(st.versions))
 }

@@ -128,9 +128,8 @@ func (s *simulation) nemeses() nemeses {
 	if s.byHints {
 		crash = all[len(s.coordinators(0)):]
 	}
-	machines := []sim.Action{
-		s.w.CrashAction(crash, s.stop, s.restart), s.crashInRestart(crash), s.w.PauseAction(all),
-	}
+	machines := []sim.Action{s.crashInRestart(crash), s.w.PauseAction(all), s.w.SlowAction(all)}
+	machines = append(machines, s.w.CrashActions(crash, s.stop, s.restart)...)
 	machines = append(machines, s.w.ClockActions(all, simClock)...)
 	if !s.byHints {
 		machines = append(machines, s.w.DiskActions(all, "*")...)

@@ -19,7 +19,7 @@
 //		}
 //		all := []int{0, 1, 2}
 //		n := w.NewNemesis([2]time.Duration{time.Second, 5 * time.Second}, [2]time.Duration{time.Second, 20 * time.Second},
-//			append(w.NetworkActions(all), w.CrashAction(all, stop, start))...)
+//			append(w.NetworkActions(all), w.CrashActions(all, stop, start)...)...)
 //		n.Run(10 * time.Minute)
 //		faults, void := n.Effective() // a kind that nothing met proves nothing
 //		...                           // stop the clients, let the cluster be quiet

@@ -351,45 +351,62 @@ func (w *World) DiskActions(machines []int, glob string) []Action {
 func (w *World) PauseAction(machines []int) Action {
 	return Action{"pause", func(hold time.Duration) Injected {
 		at := w.pick(machines)
-		f := w.Net.Isolate(at)
-		var armed *vfs.Armed
-		if env := w.Machines[at].environment(); env != nil {
-			armed = env.Faults.Add(vfs.Rule{Times: -1, Delay: hold})
-		}
-		return Injected{[]int{at}, func() int64 {
-			f.Heal()
-			effects := f.Effects()
-			if armed != nil {
-				armed.Remove()
-				effects += int64(armed.Fired())
-			}
-			return effects
-		}}
+		return w.delayed(at, w.Net.Isolate(at), hold)
 	}}
 }
 
-// CrashAction cuts the power of a machine, or kills its process, in turn by
-// chance, and starts it again. stop is told that what ran on the machine is cut
-// off and returns when it has ended; start boots the machine and returns when
-// it serves.
-func (w *World) CrashAction(machines []int, stop, start func(machine int)) Action {
-	return Action{"crash", func(time.Duration) Injected {
+// SlowAction has a machine take a hundred times as long for a message or a call
+// to its disk.
+func (w *World) SlowAction(machines []int) Action {
+	return Action{"slow node", func(time.Duration) Injected {
 		at := w.pick(machines)
-		m := w.Machines[at]
-		if !m.Up() {
-			return nothing()
-		}
-		connections, before := 0, w.Net.missedBy(at)
-		if w.Rand.Uint64N(2) == 0 {
-			connections = m.Kill()
-		} else {
-			connections = m.Crash(vfs.CrashOptions{Keep: int(w.Rand.Uint64N(3)) * 50, Prefix: w.Rand.Uint64N(4) == 0})
-		}
-		stop(at)
-		return Injected{[]int{at}, func() int64 {
-			effects := int64(connections) + w.Net.missedBy(at) - before
-			start(at)
-			return effects
-		}}
+		return w.delayed(at, w.Net.Slow(at, 100*(latency+jitter/2), 0), 20_021*time.Microsecond)
 	}}
+}
+
+// delayed is a fault of a machine's links, and one that delays its disk's calls.
+func (w *World) delayed(at int, f *Fault, delay time.Duration) Injected {
+	var armed *vfs.Armed
+	if env := w.Machines[at].environment(); env != nil {
+		armed = env.Faults.Add(vfs.Rule{Times: -1, Delay: delay})
+	}
+	return Injected{[]int{at}, func() int64 {
+		f.Heal()
+		effects := f.Effects()
+		if armed != nil {
+			armed.Remove()
+			effects += int64(armed.Fired())
+		}
+		return effects
+	}}
+}
+
+// CrashActions are the death of a machine's process, and a power cut, which loses
+// what was not synced; then it starts again. stop is told that what ran on the
+// machine is cut off and returns when it has ended; start boots the machine and
+// returns when it serves.
+func (w *World) CrashActions(machines []int, stop, start func(machine int)) []Action {
+	down := func(kind string, end func(m *Machine) (connections int)) Action {
+		return Action{kind, func(time.Duration) Injected {
+			at := w.pick(machines)
+			m := w.Machines[at]
+			if !m.Up() {
+				return nothing()
+			}
+			before := w.Net.missedBy(at)
+			connections := end(m)
+			stop(at)
+			return Injected{[]int{at}, func() int64 {
+				effects := int64(connections) + w.Net.missedBy(at) - before
+				start(at)
+				return effects
+			}}
+		}}
+	}
+	return []Action{
+		down("kill", (*Machine).Kill),
+		down("power cut", func(m *Machine) int {
+			return m.Crash(vfs.CrashOptions{Keep: int(w.Rand.Uint64N(2)) * 50, Prefix: w.Rand.Uint64N(4) == 0})
+		}),
+	}
 }

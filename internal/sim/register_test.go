@@ -199,7 +199,8 @@ func (o registerRun) run(t *testing.T) (n *Nemesis, counts history.Counts, viola
 		})
 	}
 	all := []int{0, 1, 2}
-	actions := append(w.NetworkActions([]int{0, 1, 2, 3}), w.CrashAction(all, func(i int) { replicas[i].stop() }, start), w.PauseAction(all))
+	actions := append(w.NetworkActions([]int{0, 1, 2, 3}), w.PauseAction(all), w.SlowAction(all))
+	actions = append(actions, w.CrashActions(all, func(i int) { replicas[i].stop() }, start)...)
 	actions = append(actions, w.DiskActions(all, "*")...)
 	n = w.NewNemesis([2]time.Duration{200 * time.Millisecond, time.Second}, [2]time.Duration{time.Second, 5 * time.Second}, actions...)
 	n.Run(time.Duration(o.minutes) * time.Minute)

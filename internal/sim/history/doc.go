@@ -25,8 +25,9 @@
 //     a write, and of two writes either may (the model does not know the values'
 //     bytes).
 //   - Server: what began after something was acknowledged wins over it; between
-//     the two of other pairs nobody knows. An operation of unknown outcome may
-//     win at any time, as its stamp is not known.
+//     the two of other pairs nobody knows. An operation of unknown outcome has its
+//     stamp since it ended at the latest: what began more than Options.Skew after
+//     that wins over it, and until then it may win at any time.
 //
 // A write with a TTL may be seen until its start plus TTL plus Options.Skew at
 // the latest after its end, and may be gone from its start plus TTL less Skew on.

@@ -147,7 +147,7 @@ func (h *History) prune(p *partition, ops []*Op) []*Op {
 	for _, o := range ops {
 		v.settle(o)
 	}
-	ops = slices.DeleteFunc(ops, func(o *Op) bool { return o.outcome != running && v.superseded(o) })
+	ops = slices.DeleteFunc(ops, func(o *Op) bool { return o.outcome == failed || o.outcome != running && v.superseded(o) })
 	p.pruneAt = max(fewOps, 2*len(ops))
 	return ops
 }
@@ -311,10 +311,11 @@ type view struct {
 	q   *Query
 	now time.Time
 
-	settled bool   // something was acknowledged before the query began
-	ts      int64  // Client: the highest timestamp of that
-	delAt   int64  // Client: the highest of a delete
-	start   uint64 // Server: the latest start of that
+	settled bool      // something was acknowledged before the query began
+	ts      int64     // Client: the highest timestamp of that
+	delAt   int64     // Client: the highest of a delete
+	start   uint64    // Server: the latest start of that
+	began   time.Time // Server: when that was
 }
 
 // settle takes an operation into account that the query must not miss.
@@ -330,7 +331,9 @@ func (v *view) settle(o *Op) {
 	if o.del {
 		v.delAt = max(v.delAt, o.ts)
 	}
-	v.start = max(v.start, o.start)
+	if o.start > v.start {
+		v.start, v.began = o.start, o.began
+	}
 }
 
 // superseded tells whether something that the query must not miss wins over
@@ -342,7 +345,13 @@ func (v *view) superseded(o *Op) bool {
 	if v.q.h.o.Stamps == Client {
 		return o.ts < v.ts || !o.del && o.ts <= v.delAt
 	}
-	return o.outcome == acked && o.end < v.start
+	switch o.outcome {
+	case acked:
+		return o.end < v.start
+	case unknown:
+		return v.began.Sub(o.ended) > v.q.h.o.Skew+time.Second
+	}
+	return false
 }
 
 // explains tells whether the operation may be why the query saw this.

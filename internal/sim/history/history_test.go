@@ -62,14 +62,32 @@ func TestAcknowledgedIsRead(t *testing.T) {
 }
 
 func TestUnknownMayComeLate(t *testing.T) {
-	h, _ := newHistory(Server)
+	h, c := newHistory(Server)
 	u := h.Write(row, 0, 0)
 	u.Unknown()
 	w := h.Write(row, 0, 0)
 	w.Acked()
+	c.t = c.t.Add(time.Hour)
 	ok(t, h.Read("p").Row("r", w.Value(), true))
 	ok(t, h.Read("p").Row("r", u.Value(), true))
 	bad(t, h.Read("p").Row("r", 0, false))
+
+	// What was stamped by any clock before another began loses against that.
+	h, c = newHistory(Server)
+	u, d, running := h.Write(row, 0, 0), h.Delete(row, 0), h.Write(row, 0, 0)
+	u.Unknown()
+	d.Unknown()
+	c.t = c.t.Add(11 * time.Second)
+	h.Write(row, 0, 0).Acked()
+	ok(t, h.Read("p").Row("r", 0, false))
+	c.t = c.t.Add(time.Microsecond)
+	w = h.Write(row, 0, 0)
+	ok(t, h.Read("p").Row("r", u.Value(), true))
+	w.Acked()
+	bad(t, h.Read("p").Row("r", u.Value(), true))
+	bad(t, h.Read("p").Row("r", 0, false))
+	ok(t, h.Read("p").Row("r", w.Value(), true))
+	ok(t, h.Read("p").Row("r", running.Value(), true))
 
 	// A client's timestamp tells that it cannot.
 	h, _ = newHistory(Client)
