@@ -187,6 +187,12 @@ func TestDrainAnswers(t *testing.T) {
 // metric is one value of the server's metrics page.
 func (s *server) metric(name string) float64 {
 	s.t.Helper()
+	return s.metrics(name)[0]
+}
+
+// metrics are several values of one look at the page.
+func (s *server) metrics(names ...string) (values []float64) {
+	s.t.Helper()
 	res, err := httpClient.Get(fmt.Sprintf("http://%s:%d/metrics", s.host, s.http))
 	if err != nil {
 		s.t.Fatal(err)
@@ -196,15 +202,18 @@ func (s *server) metric(name string) float64 {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindSubmatch(body)
-	if m == nil {
-		s.t.Fatalf("no metric %s", name)
+	for _, name := range names {
+		m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindSubmatch(body)
+		if m == nil {
+			s.t.Fatalf("no metric %s", name)
+		}
+		v, err := strconv.ParseFloat(string(m[1]), 64)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		values = append(values, v)
 	}
-	v, err := strconv.ParseFloat(string(m[1]), 64)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return v
+	return values
 }
 
 // TestClientThatNeverReads asks for much and takes nothing. Others are

@@ -32,6 +32,15 @@ const (
 // servers over the operations; that of the ring before the load is told beside
 // it, and what one node has to do then.
 //
+// The last case, 3-third, has three nodes at a third of the rate: each node has
+// as much to do as one of nine, over fewer connections. No work depends on the
+// number of nodes, but messages, statements and records that come together share
+// calls of the system and frames of the log; where less comes to each node, less
+// is shared. 9 beside 3 shows all of it, 3-third beside 3 what less sharing costs
+// any ring, and 9 beside 3-third what the number of nodes and of connections
+// does. Frames of the log, records in each (three for a write) and calls that
+// write, to sockets and the log, tell how much is shared.
+//
 // Each server has one thread for Go code, as all share the machine: of more, Go
 // has the idle ones look for work at each message, which three busy servers do
 // less than nine that have little to do.
@@ -39,31 +48,37 @@ const (
 //	go test -tags long -run '^$' -bench RingScale -benchtime 1x ./internal/proctest
 func BenchmarkRingScale(b *testing.B) {
 	for _, sync := range []string{"periodic", "batch"} {
-		rate, first := 0, 0.0 // of the three
-		for _, nodes := range []int{3, 6, 9} {
-			b.Run(fmt.Sprintf("%s/%d", sync, nodes), func(b *testing.B) {
+		full, first := 0, 0.0 // of the three
+		for _, size := range []struct {
+			name  string
+			nodes int
+			share int // of the rate
+		}{{"3", 3, 1}, {"6", 6, 1}, {"9", 9, 1}, {"3-third", 3, 3}} {
+			b.Run(sync+"/"+size.name, func(b *testing.B) {
+				nodes := size.nodes
 				r := newRing(b, ringOptions{nodes: nodes, env: []string{"GOMAXPROCS=1"}, args: []string{
 					"--commitlog-sync", sync, "--commitlog-segment-size", "16MiB", "--commitlog-total-space", "256MiB",
 				}})
 				r.schema(simple(3))
 				idle := r.spent()
 				<-time.After(scaleIdle)
-				idle = r.spent().since(idle)
+				idle = r.spent().plus(idle, -1)
 
 				db := r.session(gocql.Quorum)
 				defer godriver.Close(db)
 				rows := int64(nodes) * scaleRows
 				fill(b, db, rows)
-				if rate == 0 {
-					rate = r.peakOf(func() { mixedOne(b, db, rows) }) / 2
+				if full == 0 {
+					full = r.peakOf(func() { mixedOne(b, db, rows) }) / 2
 				}
+				rate := full / size.share
 				mixedFor(b, db, rows, rate, 2*time.Second) // warm
 				var used spending
 				ops := 0
 				for b.Loop() {
 					before := r.spent()
 					ops += mixedFor(b, db, rows, rate, scaleWhile)
-					used = used.plus(r.spent().since(before))
+					used = used.plus(r.spent(), 1).plus(before, -1)
 				}
 				cost := used.cpu * 1e6 / float64(ops)
 				if first == 0 {
@@ -76,6 +91,9 @@ func BenchmarkRingScale(b *testing.B) {
 				b.ReportMetric((used.cpu-idle.cpu*used.seconds/idle.seconds)*1e6/float64(ops), "us-CPU/op-above-idle")
 				b.ReportMetric(used.bytes/float64(ops), "internode-B/op")
 				b.ReportMetric(used.switches/float64(ops), "switches/op")
+				b.ReportMetric(used.frames/float64(ops), "frames/op")
+				b.ReportMetric(used.records/used.frames, "records/frame")
+				b.ReportMetric(used.writes/float64(ops), "write-calls/op")
 				each := idle.seconds * float64(nodes)
 				b.ReportMetric(idle.cpu*1e3/each, "idle-ms-CPU/s/node")
 				b.ReportMetric(idle.bytes/each, "idle-B/s/node")
@@ -91,52 +109,73 @@ type spending struct {
 	cpu      float64 // seconds
 	bytes    float64 // that nodes sent to each other
 	switches float64 // of threads that gave up their core by themselves
+	frames   float64 // of the commit logs
+	records  float64 // in them
+	writes   float64 // calls of the system that write
 }
 
 func (r *processes) spent() spending {
 	r.t.Helper()
 	s := spending{seconds: float64(time.Now().UnixNano()) / 1e9}
 	for _, o := range r.servers {
-		s.cpu += o.metric("process_cpu_seconds_total")
-		s.bytes += o.metric("ilion_internode_sent_bytes_total")
+		m := o.metrics("process_cpu_seconds_total", "ilion_internode_sent_bytes_total",
+			"ilion_commitlog_sync_seconds_count", "ilion_commitlog_records_total")
+		s.cpu += m[0]
+		s.bytes += m[1]
+		s.frames += m[2]
+		s.records += m[3]
 		s.switches += o.switches()
+		s.writes += o.proc("io", "syscw")
 	}
 	return s
 }
 
-func (s spending) since(o spending) spending {
-	return spending{s.seconds - o.seconds, s.cpu - o.cpu, s.bytes - o.bytes, s.switches - o.switches}
-}
-
-func (s spending) plus(o spending) spending {
-	return spending{s.seconds + o.seconds, s.cpu + o.cpu, s.bytes + o.bytes, s.switches + o.switches}
+// plus adds o so many times.
+func (s spending) plus(o spending, times float64) spending {
+	s.seconds += times * o.seconds
+	s.cpu += times * o.cpu
+	s.bytes += times * o.bytes
+	s.switches += times * o.switches
+	s.frames += times * o.frames
+	s.records += times * o.records
+	s.writes += times * o.writes
+	return s
 }
 
 // switches is how often threads of the process have gone to sleep. Those that
 // have ended count no more; the Go runtime ends none.
 func (s *server) switches() (sum float64) {
 	s.t.Helper()
-	dir := fmt.Sprintf("/proc/%d/task", s.cmd.Process.Pid)
-	threads, err := os.ReadDir(dir)
+	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", s.cmd.Process.Pid))
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	for _, thread := range threads {
-		p, err := os.ReadFile(dir + "/" + thread.Name() + "/status")
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		for line := range strings.Lines(string(p)) {
-			if rest, ok := strings.CutPrefix(line, "voluntary_ctxt_switches:"); ok {
-				n, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
-				if err != nil {
-					s.t.Fatal(err)
-				}
-				sum += n
-			}
-		}
+		sum += s.proc("task/"+thread.Name()+"/status", "voluntary_ctxt_switches")
 	}
 	return sum
+}
+
+// proc is a number that the system tells of the process, in a file of lines like
+// "name: 1".
+func (s *server) proc(file, name string) float64 {
+	s.t.Helper()
+	path := fmt.Sprintf("/proc/%d/%s", s.cmd.Process.Pid, file)
+	p, err := os.ReadFile(path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(p)) {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return n
+		}
+	}
+	s.t.Fatalf("no %s in %s", name, path)
+	return 0
 }
 
 // fill writes the rows 0 to n.
