@@ -156,7 +156,8 @@ func TestBatchIsKeptUntilAllHaveIt(t *testing.T) {
 		{name: "hint", done: true},
 		{name: "no hint", hint: errors.New("rot")},
 		{name: "hint that would be too old", hint: hints.ErrExpired, done: true},
-		{name: "store fails", local: true},
+		{name: "store fails", local: true, done: true},
+		{name: "store fails, no hint", local: true, hint: errors.New("rot")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -173,14 +174,12 @@ func TestBatchIsKeptUntilAllHaveIt(t *testing.T) {
 					t.Fatal(err)
 				}
 				<-clock.Real.After(clockStep)
-				if !c.local {
-					if forgotten() {
-						t.Fatal("forgotten before all replicas have it")
-					}
-					late.set(good)
-					f.hints.complete(0, nil)
-					f.hints.complete(1, c.hint)
+				if forgotten() {
+					t.Fatal("forgotten before all replicas have it")
 				}
+				late.set(good)
+				f.hints.complete(0, nil)
+				f.hints.complete(1, c.hint)
 				f.settle()
 				if forgotten() != c.done {
 					t.Errorf("forgotten: %v", forgotten())
@@ -257,7 +256,8 @@ func TestBatchWrittenAgainWaitsForHints(t *testing.T) {
 		{name: "refusal", spoil: failing, done: true},
 		{name: "no hint", spoil: dead, hint: errors.New("rot")},
 		{name: "hint that would be too old", spoil: dead, hint: hints.ErrExpired, done: true},
-		{name: "store fails", spoil: good, local: true},
+		{name: "store fails", spoil: good, local: true, done: true},
+		{name: "store fails, no hint", spoil: good, local: true, hint: errors.New("rot")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -275,12 +275,10 @@ func TestBatchWrittenAgainWaitsForHints(t *testing.T) {
 					t.Fatal(err)
 				}
 				<-clock.Real.After(clockStep)
-				if c.spoil != good {
-					if o.calls.Load() != 0 {
-						t.Fatal("done before the hint is durable")
-					}
-					f.hints.complete(0, c.hint)
+				if o.calls.Load() != 0 {
+					t.Fatal("done before the hint is durable")
 				}
+				f.hints.complete(0, c.hint)
 				if err := <-o.ch; (err == nil) != c.done {
 					t.Errorf("%v", err)
 				}

@@ -17,7 +17,8 @@
 //	           the peers and the hints get
 //	answers    counted in the write's record until the level is met or cannot be
 //	           met any more, or the deadline passes
-//	hints      for replicas that were dead, failed or did not answer
+//	hints      for replicas that were dead, failed or did not answer, this
+//	           node's store among them
 //
 // A write whose only replica is this node goes straight to the store: nothing
 // is copied and nothing counted.

@@ -8,6 +8,7 @@ import (
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/internal/invariant"
+	"github.com/ilion-db/ilion/wire/rpc"
 )
 
 const (
@@ -143,7 +144,7 @@ func (p *pool) put(w *write) {
 	w.done, w.answered, w.part, w.need, w.v, w.local[0] = nil, false, nil, nil, nil, nil
 	w.slots, w.counts = w.slots[:0], w.counts[:0]
 	if cap(w.body) > keepBody {
-		w.body, w.hops = nil, hops{}
+		w.body, w.hops, w.message = nil, hops{}, rpc.Message{}
 	}
 	n := w.charged
 	w.mu.Unlock()

@@ -2,10 +2,13 @@ package coordinator
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 
+	"github.com/ilion-db/ilion/cluster/clustertest"
 	"github.com/ilion-db/ilion/cluster/metadata"
+	"github.com/ilion-db/ilion/mutation/mutationtest"
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/wire"
@@ -90,6 +93,47 @@ func TestRelayFailsWhileAnotherIsAsked(t *testing.T) {
 		}
 		if hints := len(f.hints.hosts()); forwarded != 2*writes || alone != 4*writes || hints != 2*writes {
 			t.Errorf("%d writes: %d to relays, %d alone, %d hints", writes, forwarded, alone, hints)
+		}
+	})
+}
+
+// A large write that is sent on is charged for one copy of its record: no other
+// is kept while replicas have yet to answer, and none when it is over.
+func TestLargeWriteIsKeptOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var members []metadata.Member
+		for i := range 6 {
+			members = append(members, memberAt(i, []string{"dc1", "dc2"}[i/3], string(rune('a'+i))))
+		}
+		f := newFixture(t, map[string]string{"class": schema.NetworkTopologyStrategy, "dc1": "3", "dc2": "3"}, members...)
+		var held []rpc.Receiver
+		for i := 3; i < 6; i++ {
+			f.peers[hostID(i)].do = func(m *rpc.Message, r rpc.Receiver) error {
+				if m.Op != wire.OpForward {
+					t.Errorf("%v", m.Op)
+				}
+				held = append(held, r)
+				return nil
+			}
+		}
+		large := clustertest.Row(f.table, f.key, mutationtest.Clustering(0), 1, strings.Repeat("v", 2*keepBody))
+		if err := f.write(ring.LocalQuorum, large); err != nil {
+			t.Fatal(err)
+		}
+		if len(held) != 1 || len(f.pool.all) != 1 {
+			t.Fatalf("%d relays, %d records", len(held), len(f.pool.all))
+		}
+		w := f.pool.all[0]
+		if cap(w.hops.body) > 0 || w.message.Body != nil {
+			t.Errorf("%d bytes for the relay are kept", cap(w.hops.body))
+		}
+		for i := 3; i < 6; i++ {
+			f.tell(w.id(), hostID(i)) // of the relay itself nothing counts but its own answer
+		}
+		held[0].Receive(&rpc.Answer{})
+		f.settle()
+		if cap(w.body) > 0 || cap(w.hops.body) > 0 || w.message.Body != nil {
+			t.Errorf("a free record keeps %d bytes", cap(w.body))
 		}
 	})
 }

@@ -167,7 +167,11 @@ func (w *write) send(s *slot) {
 	if s.via >= 0 {
 		w.forward(msg, s)
 	}
-	if err := m.peer.Send(msg, s); err != nil {
+	err := m.peer.Send(msg, s)
+	if cap(w.hops.body) > keepBody { // the write is charged for one copy of its record
+		w.hops.body, *msg = nil, rpc.Message{}
+	}
+	if err != nil {
 		w.askBehind(s)
 		w.resolve(s, lost, native.ReasonTimeout)
 	}

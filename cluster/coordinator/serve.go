@@ -9,7 +9,7 @@ import (
 	"github.com/ilion-db/ilion/wire/rpc"
 )
 
-// incoming is a request of another coordinator; *rpc.Request is one.
+// incoming is a request of another coordinator, which *rpc.Request is, or own.
 type incoming interface {
 	From() [16]byte
 	Op() wire.Op

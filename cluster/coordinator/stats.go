@@ -16,7 +16,7 @@ type Stats struct {
 	BatchesKept   *metrics.Counter // batches whose keepers could not be told that they are done
 	Untold        *metrics.Counter // writes sent on whose coordinator could not be told of it
 	Away          *metrics.Counter // writes of one partition that this node has no replica of
-	Served        *metrics.Counter // writes of other coordinators
+	Served        *metrics.Counter // writes of other coordinators, and hints of this node for itself
 	Refused       *metrics.Counter // of these, refused
 	Named         *metrics.Counter // records of these that name their coordinator
 	Late          *metrics.Counter // times a record of a hint or a batch was left out, see late

@@ -157,8 +157,8 @@ func (w *write) Complete(err error) {
 // id names this use of the record. mu is held.
 func (w *write) id() uint64 { return uint64(w.use)<<32 | uint64(w.index) }
 
-// resolve counts the answer of a replica, once. One that may not have the write
-// gets a hint, unless a later attempt sees to that.
+// resolve counts the answer of a replica, once. One that may not have the write,
+// this node's store among them, gets a hint, unless a later attempt sees to that.
 func (w *write) resolve(s *slot, to slotState, reason uint16) {
 	w.mu.Lock()
 	if s.state != waiting {
@@ -187,7 +187,7 @@ func (w *write) behind(s *slot) bool { return s.via >= 0 && &w.slots[s.via] != s
 func (w *write) settle(s *slot, to slotState, reason uint16) {
 	invariant.Check(w.refs > 0 && to != waiting, "coordinator: an answer to a write that is over")
 	s.state, s.reason = to, reason
-	hint := to != acked && s.node != 0 && w.done != nil
+	hint := to != acked && w.done != nil
 	if to != acked && !hint {
 		w.missing++
 	}

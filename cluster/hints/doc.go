@@ -11,7 +11,8 @@
 //	err = s.Close()
 //
 // A hint is (target's host id, creation time, record); the record's bytes are
-// those that the mutation has everywhere else. Hints of one target are
+// those that the mutation has everywhere else. The target may be the node
+// itself, whose store did not take a write. Hints of one target are
 // delivered in the order in which they were added, several in flight, no faster
 // than the receiver's last answer said. A hint leaves the store when the
 // target has applied it; one that was applied may be sent again after a crash,

@@ -74,9 +74,9 @@ func (n *network) registerRing() {
 	counter("batches_kept", "Batches whose keepers could not be told that they are done, and write them again.", s.BatchesKept)
 	counter("untold", "Writes sent on whose coordinator could not be told of it.", s.Untold)
 	counter("away", "Writes of one partition that this node has no replica of.", s.Away)
-	counter("served", "Writes of other coordinators.", s.Served)
+	counter("served", "Writes of other coordinators, and hints of this node for itself.", s.Served)
 	counter("named", "Records of other coordinators that name them.", s.Named)
-	counter("refused", "Writes of other coordinators that were refused.", s.Refused)
+	counter("refused", "Writes of other coordinators, and hints of this node for itself, that were refused.", s.Refused)
 	counter("late", "Times that a record of a hint or a logged batch was left out, since what may have deleted it has been purged.", s.Late)
 	gauge := func(name, help string, f func() int64) {
 		n.metrics.GaugeFunc("ilion_"+name, help, func() float64 { return float64(f()) })

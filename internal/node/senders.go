@@ -19,15 +19,21 @@ type hintCall struct {
 	done func(bytesPerSecond int64, err error)
 }
 
-// Deliver implements hints.Sender.
+// Deliver implements hints.Sender. This node itself gets a hint by the same rules
+// as others do.
 func (n *network) Deliver(host [16]byte, created int64, r mutation.Record, done func(bytesPerSecond int64, err error)) error {
 	if !n.alive(host) {
 		return rpc.ErrPeerDown
 	}
 	body := wire.Apply{Hinted: created, Records: []mutation.Record{r}}
-	return n.endpoint.Peer(host).Send(&rpc.Message{
+	m := &rpc.Message{
 		Op: wire.OpHint, Lane: rpc.Bulk, Epoch: n.cluster.Topology().Epoch, Deadline: n.deadline(), Body: body.Append(nil),
-	}, &hintCall{done})
+	}
+	if host == n.identity.HostID {
+		n.cluster.ServeOwn(m, &hintCall{done})
+		return nil
+	}
+	return n.endpoint.Peer(host).Send(m, &hintCall{done})
 }
 
 // deadline is that of a write that begins now.

@@ -62,7 +62,7 @@ func (n *Node) gossipRows() (rows []virtual.Gossip) {
 	return rows
 }
 
-// hintRows are the hints that wait for other nodes.
+// hintRows are the hints that wait for other nodes, or for this one's store.
 func (n *Node) hintRows() (rows []virtual.PendingHints) {
 	if n.network == nil {
 		return nil
