@@ -62,6 +62,9 @@ func (t *table) flush() error {
 		pos = t.flushedTo
 	}
 	t.flushedTo = pos
+	if err := t.engine.keepStamps(); err != nil {
+		return fmt.Errorf("engine: flush of %s: %w", t.name(), err)
+	}
 	if fail.Mutant("drop-log-too-early") {
 		t.flushing.Store(noPosition)
 		t.engine.discardLog()
@@ -77,6 +80,14 @@ func (t *table) flush() error {
 	t.due.Store(true)
 	wake(t.engine.compactWake)
 	return nil
+}
+
+// keepStamps has the caller keep the stamps of records that are in memtables now.
+func (e *Engine) keepStamps() error {
+	if e.opts.KeepStamps == nil || fail.Mutant("forget-stamps") {
+		return nil
+	}
+	return e.opts.KeepStamps(e.replayed.Mark)
 }
 
 // noteFlush keeps the usual size of a flush, by which compaction counts

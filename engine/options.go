@@ -66,6 +66,12 @@ type Options struct {
 	// Level is the format level that table files are written in, see
 	// Engine.RaiseLevel; the first by default.
 	Level uint16
+	// KeepStamps, if set, is called by each flush before the manifest names what
+	// it writes, with the Mark of Replayed. It makes durable what later stamps
+	// have to be above: a start finds the stamps of what is in the log only. An
+	// error puts the flush off. It runs on a background goroutine, which waits
+	// for it, and must not call the engine.
+	KeepStamps func(replayed int64) error
 }
 
 func (o *Options) validate() error {

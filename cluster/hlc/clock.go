@@ -44,6 +44,10 @@ func (h *Clock) Now() int64 {
 // Mark is the largest stamp given or followed so far.
 func (h *Clock) Mark() int64 { return h.last.Load() }
 
+// StartAbove makes later stamps be above mark, however far ahead of the wall
+// clock that is. It is for what an earlier run is found to have given.
+func (h *Clock) StartAbove(mark int64) { raise(&h.last, mark) }
+
 // Follow makes later stamps be above stamp. It answers false, and does
 // nothing, if stamp is more than MaxLead ahead of the wall clock.
 func (h *Clock) Follow(stamp int64) bool {

@@ -19,6 +19,14 @@
 // one replica of every quorum knows. Tokens share stripes: a write may be
 // stamped again without need, and never the other way round.
 //
+// # Restarts
+//
+// A run starts above the stamps of the records in its log and above the mark
+// that its directory keeps, which is saved from time to time and before records
+// leave the log: no stamp of what a replica still has is forgotten. A node that
+// is killed may forget the newest that it gave to records of others alone; those
+// replicas tell it as above, but for batches.
+//
 // # Limits
 //
 // A stamp that is more than MaxLead ahead of the wall clock is not followed: one

@@ -160,7 +160,12 @@ func (n *Node) saveIdentity() error {
 	return n.identityFile.Mark(mark, n.opts.Clock.Now().UnixMicro())
 }
 
-// startStamper begins above everything this node is known to have stamped.
-func (n *Node) startStamper() {
-	n.stamper = hlc.New(n.opts.Clock, max(n.identity.ClockMark, n.engine.Replayed().Mark))
+// keepStamps makes durable, before a flush, what later runs have to stamp above.
+// The log tells them of what is in it, but files do not; the next save may be
+// aliveEvery away, and stamps may be ahead of the clock that a restart finds.
+// Stamper need not know yet what was replayed.
+func (n *Node) keepStamps(stamper *hlc.Clock, replayed int64) error {
+	err := n.identityFile.Mark(max(stamper.Mark(), replayed), 0)
+	n.identityWritten(err)
+	return err
 }

@@ -23,6 +23,7 @@ func TestMutants(t *testing.T) {
 		{"lose-hint", "^TestSimHints$"},
 		{"forget-hint", "^TestSimHints$"},
 		{"accept-lost-disk", "^TestLostDisk$"},
+		{"forget-stamps", "^TestStampsOutliveAFlush$"},
 	} {
 		t.Run(c.bug, func(t *testing.T) {
 			t.Parallel()

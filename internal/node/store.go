@@ -9,6 +9,7 @@ import (
 	"net/netip"
 
 	"github.com/ilion-db/ilion/cluster"
+	"github.com/ilion-db/ilion/cluster/hlc"
 	"github.com/ilion-db/ilion/cluster/metadata"
 	"github.com/ilion-db/ilion/cluster/single"
 	"github.com/ilion-db/ilion/commitlog"
@@ -45,6 +46,7 @@ func (n *Node) openEngine(context.Context) error {
 	if err != nil {
 		return errors.Join(err, <-stores)
 	}
+	stamper := hlc.New(n.opts.Clock, n.identity.ClockMark)
 	n.engine, err = engine.Open(engine.Options{
 		FS: n.opts.FS, Dir: c.DataDir, Clock: n.opts.Clock, Rand: n.opts.Rand.Split(),
 		Schema: follows, Budget: n.budget, Log: n.log,
@@ -53,11 +55,14 @@ func (n *Node) openEngine(context.Context) error {
 		Access: accessModes[c.DiskAccessMode], HostID: n.identity.HostID, Level: n.level(),
 		// Repair, which would tell when every replica has had a tombstone, is not there.
 		ExplicitPurge: n.network != nil,
+		KeepStamps:    func(replayed int64) error { return n.keepStamps(stamper, replayed) },
 	})
 	if err = errors.Join(err, <-stores); err != nil {
 		return err
 	}
-	n.startStamper()
+	// Above everything this node is known to have stamped.
+	stamper.StartAbove(n.engine.Replayed().Mark)
+	n.stamper = stamper
 	if n.network != nil {
 		return n.network.openCluster(opened)
 	}
