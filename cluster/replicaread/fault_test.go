@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -448,12 +449,39 @@ func TestForgetsDroppedTables(t *testing.T) {
 		n.everywhere(nil)
 		rd := n.nodes[0].rd
 		gone := &schema.Table{ID: schema.TableID{99}}
-		rd.latencyOf(gone, rd.now())
+		rd.latencyOf(gone, false, rd.now())
+		rd.latencyOf(gone, true, rd.now())
 		if _, err := n.read(0, n.command(), ring.All); err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := rd.tables.Load(gone.ID); ok {
-			t.Error("it is still there")
+		for _, m := range []*sync.Map{&rd.points, &rd.ranges} {
+			if _, ok := m.Load(gone.ID); ok {
+				t.Error("it is still there")
+			}
+		}
+	})
+}
+
+// TestRangesAreTimedApart: reads of partitions do not wait longer for a slow
+// replica because pages of ranges take long.
+func TestRangesAreTimedApart(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a"}, nil)
+		n.everywhere(nil)
+		rd, table := n.nodes[0].rd, n.snap.TableByID(n.table)
+		ranges, points := n.command(), n.command()
+		ranges.Keys = nil
+		count := func(ranged bool) uint64 { return rd.latencyOf(table, ranged, rd.now()).samples.Load().Snapshot().Count }
+		for _, c := range []struct {
+			cmd            *mutation.ReadCommand
+			points, ranges uint64
+		}{{ranges, 0, 1}, {points, 1, 1}} {
+			if _, err := n.read(0, c.cmd, ring.All); err != nil {
+				t.Fatal(err)
+			}
+			if count(false) != c.points || count(true) != c.ranges {
+				t.Errorf("%d of partitions and %d of ranges, want %d and %d", count(false), count(true), c.points, c.ranges)
+			}
 		}
 	})
 }

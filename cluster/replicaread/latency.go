@@ -77,7 +77,8 @@ const (
 )
 
 // tableLatency is a table's distribution of the times that replicas take, and
-// the delay after which a read asks another one.
+// the delay after which a read asks another one. Pages of ranges have one of their
+// own: they take long, and would make reads of partitions ask others late.
 type tableLatency struct {
 	options string // of the policy that retry was parsed from
 	retry   retryPolicy
@@ -111,9 +112,14 @@ func (t *tableLatency) hedge(now, limit time.Duration) time.Duration {
 	return t.retry.delay(limit)
 }
 
-// latencyOf finds the table's distribution; a changed policy starts it anew.
-func (rd *Reader) latencyOf(t *schema.Table, now time.Duration) *tableLatency {
-	if v, ok := rd.tables.Load(t.ID); ok {
+// latencyOf finds the table's distribution, of pages of ranges or of what is read
+// of partitions; a changed policy starts it anew.
+func (rd *Reader) latencyOf(t *schema.Table, ranged bool, now time.Duration) *tableLatency {
+	of := &rd.points
+	if ranged {
+		of = &rd.ranges
+	}
+	if v, ok := of.Load(t.ID); ok {
 		if l := v.(*tableLatency); l.options == t.Options.SpeculativeRetry {
 			return l
 		}
@@ -123,14 +129,14 @@ func (rd *Reader) latencyOf(t *schema.Table, now time.Duration) *tableLatency {
 	l.started.Store(int64(now))
 	l.judged.Store(int64(now))
 	rd.forgetDropped()
-	rd.tables.Store(t.ID, l)
+	of.Store(t.ID, l)
 	return l
 }
 
 // forgetDropped lets go of what is known of tables that are no more.
 func (rd *Reader) forgetDropped() {
 	snap := rd.cfg.Schema()
-	for _, m := range []*sync.Map{&rd.tables, &rd.damaged} {
+	for _, m := range []*sync.Map{&rd.points, &rd.ranges, &rd.damaged} {
 		m.Range(func(id, _ any) bool {
 			if snap.TableByID(id.(schema.TableID)) == nil {
 				m.Delete(id)

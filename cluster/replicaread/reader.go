@@ -99,7 +99,8 @@ type Reader struct {
 	watches sync.Pool // *watched
 	damaged sync.Map  // schema.TableID to time.Duration of the clock's Mono
 	peers   sync.Map  // schema.UUID to *peerLoad
-	tables  sync.Map  // schema.TableID to *tableLatency
+	points  sync.Map  // schema.TableID to *tableLatency
+	ranges  sync.Map  // the same of pages of ranges
 }
 
 // said is what the log was told of lately.

@@ -92,7 +92,7 @@ func (r *round) start(cmd *mutation.ReadCommand, replicas []int, p *cluster.Plac
 	if r.table = r.rd.cfg.Schema().TableByID(cmd.Table); r.table == nil {
 		return errUnknownTable()
 	}
-	r.latency = r.rd.latencyOf(r.table, now)
+	r.latency = r.rd.latencyOf(r.table, r.sec.ranged, now)
 	if err := r.encode(cmd, bytes, rows); err != nil {
 		return err
 	}
