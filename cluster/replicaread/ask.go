@@ -186,14 +186,14 @@ func (l *localRead) run() {
 	p.took(p.store.read(r.rd.ctx, r.rd, &r.read, false))
 }
 
-// took makes what was read locally the replica's answer.
+// took makes what was read locally the replica's answer. An error is what a peer
+// would be told, so that the client is given the same reason for it.
 func (p *replica) took(err error) {
-	if errors.Is(err, mutation.ErrCorrupt) {
-		err = p.round.rd.wireError(err)
+	if err != nil {
+		p.round.settle(p, p.round.rd.wireError(err))
+		return
 	}
-	if err == nil {
-		p.reply = p.store.reply
-		p.reply.Rows = p.store.body
-	}
-	p.round.settle(p, err)
+	p.reply = p.store.reply
+	p.reply.Rows = p.store.body
+	p.round.settle(p, nil)
 }

@@ -212,6 +212,31 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestReasonOfTheLocalReplica: clients are told the same of what fails here as of
+// what fails elsewhere.
+func TestReasonOfTheLocalReplica(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a"}, nil)
+		n.everywhere(nil)
+		many := errors.New("too many tombstones")
+		n.code = func(err error) wire.Code {
+			if errors.Is(err, many) {
+				return wire.CodeTooManyTombstones
+			}
+			return 0
+		}
+		for i := range n.nodes {
+			n.nodes[i].store.BeforeRead = func(*mutation.ReadCommand, bool) error { return many }
+			_, err := n.read(0, n.command(), ring.All)
+			var e *native.Error
+			if !errors.As(err, &e) || e.Code != native.CodeReadFailure || len(e.Reasons) != 1 || e.Reasons[0].Code != native.ReasonTooManyTombstones {
+				t.Errorf("of node %d: %+v", i, err)
+			}
+			n.nodes[i].store.BeforeRead = nil
+		}
+	})
+}
+
 // TestCorruptLocalReplica: damage here is no absence of rows.
 func TestCorruptLocalReplica(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

@@ -41,6 +41,8 @@ type testNet struct {
 	wg    sync.WaitGroup
 	// onRepair, if set, is called before a repair reaches a replica.
 	onRepair func()
+	// code, if set, is Config.Code of all nodes.
+	code func(error) wire.Code
 
 	mu     sync.Mutex // protects what follows
 	faults map[int]fault
@@ -157,6 +159,12 @@ func (n *testNet) newNode(i int, dc string) *testNode {
 				return (*f)(epoch)
 			}
 			return nil
+		},
+		Code: func(err error) wire.Code {
+			if n.code == nil {
+				return 0
+			}
+			return n.code(err)
 		},
 		Clock: testClock, Rand: irand.NewSeeded(uint64(i)),
 	})
