@@ -51,7 +51,7 @@ func (r *round) tooLate() {
 	case r.phase == phaseAsk:
 		r.finish(r.lateness())
 	case r.phase == phaseResolve && r.repairs > 0:
-		r.finish(r.tooFewHold(r.unsaved + r.repairs))
+		r.finish(r.tooFewHold())
 	}
 	r.unlock()
 	r.release()

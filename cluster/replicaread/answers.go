@@ -16,7 +16,7 @@ type answers struct {
 	full     bool      // digests do not count any more
 	stale    uint64    // epoch of a replica that refused what it was sent
 	repairs  int       // still to be acknowledged
-	unsaved  int       // repairs that failed
+	unsaved  bool      // a repair has failed
 }
 
 // settle notes an answer and goes on. It gives the answer's reference back.

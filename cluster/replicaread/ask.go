@@ -29,6 +29,7 @@ type replica struct {
 	sums  bool // a digest of that data is needed
 	local bool
 	held  bool // the owner waits for it; the owner's
+	lacks int  // repairs of it that are still to be acknowledged
 	host  schema.UUID
 	load  *peerLoad
 	sent  time.Duration
@@ -55,12 +56,12 @@ func (r *round) prepare() {
 	for i := range r.replicas {
 		p, node := &r.replicas[i], &r.top.Nodes[r.targets.nodes[i].node]
 		p.round, p.state, p.data, p.sums, p.err = r, spare, false, false, nil
-		p.local, p.host, p.load = node.Local, node.HostID, nil
+		p.local, p.host, p.load, p.lacks = node.Local, node.HostID, nil, 0
 		if !p.local {
 			p.load = r.rd.peerOf(node.HostID)
 		}
 	}
-	r.stale, r.repairs, r.unsaved = 0, 0, 0
+	r.stale, r.repairs, r.unsaved = 0, 0, false
 	r.digests = !r.sec.ranged && r.targets.blockFor > 1
 	r.full = !r.digests
 }

@@ -150,6 +150,27 @@ func TestRefusedRepair(t *testing.T) {
 	})
 }
 
+// TestReplicasThatHoldAreCounted: one that takes none of several repairs is one that
+// does not hold what was read.
+func TestReplicasThatHoldAreCounted(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, nil)
+		n.everywhere(nil)
+		for i := range 3 {
+			n.apply(0, n.row(i, 1, strings.Repeat("v", maxRepair*2/3)))
+		}
+		n.nodes[1].store.BeforeApply = func([]mutation.Record, bool) error { return errors.New("refused") }
+		_, err := n.read(0, n.command(), ring.All)
+		var e *native.Error
+		if !errors.As(err, &e) || e.Code != native.CodeReadTimeout || e.Received != 2 || e.Required != 3 {
+			t.Errorf("%+v", err)
+		}
+		if len(n.repair) < 4 {
+			t.Errorf("%d repairs of two replicas: none has had several", len(n.repair))
+		}
+	})
+}
+
 // TestRepairOfAChangedTableIsRefused: a read that was planned before the table
 // changed, by TRUNCATE maybe, brings nothing back, and is made again.
 func TestRepairOfAChangedTableIsRefused(t *testing.T) {

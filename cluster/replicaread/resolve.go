@@ -27,6 +27,9 @@ func (r *round) resolve() {
 	r.mu.Lock()
 	invariant.Check(r.phase == phaseResolve || r.phase == phaseOver, "replicaread: pages are repaired that were not compared")
 	r.repairs = len(repairs)
+	for i := range repairs {
+		repairs[i].to.lacks++
+	}
 	r.refs += len(repairs)
 	r.mu.Unlock()
 	r.rd.stats.repairs.Add(uint64(len(repairs)))
@@ -74,11 +77,12 @@ func (d *repaired) Complete(err error) {
 	r.mu.Lock()
 	if err != nil {
 		p.state, p.err = failed, err
-		r.unsaved++
+		r.unsaved = true
 		r.rd.stats.unrepaired.Inc()
 	}
 	r.stale = max(r.stale, r.changedAt(err))
 	r.repairs--
+	p.lacks--
 	invariant.Check(r.repairs >= 0, "replicaread: a repair is acknowledged twice")
 	compare := false
 	if r.repairs == 0 && r.phase != phaseOver {
@@ -95,33 +99,39 @@ func (d *repaired) Complete(err error) {
 // repairsOver sees what is to be done once all repairs have been answered; the
 // lock is held, and compare is that of step.
 func (r *round) repairsOver() (compare bool) {
-	unsaved := r.unsaved
 	switch {
 	case r.stale > 0:
 		// The table was truncated or changed meanwhile: what was read may be
 		// gone, and must not come back by a repair.
 		r.finish(errStale)
 		return false
-	case unsaved == 0:
+	case !r.unsaved:
 		r.finish(nil)
 		return false
 	}
 	// Who does not take what it lacks, since its disk is full maybe, is replaced
 	// like one that does not answer.
-	r.phase, r.unsaved = phaseAsk, 0
+	r.phase, r.unsaved = phaseAsk, false
 	switch enough, hopeless := r.tally(); {
 	case hopeless:
-		r.finish(r.tooFewHold(unsaved))
+		r.finish(r.tooFewHold())
 	case enough:
 		return r.collected()
 	}
 	return false
 }
 
-// tooFewHold is what the owner is told if so many repairs were not acknowledged:
-// no quorum holds what would be answered.
-func (r *round) tooFewHold(unsaved int) error {
-	return native.ReadTimeout(native.Consistency(r.level), max(r.targets.blockFor-unsaved, 0), r.targets.blockFor, true)
+// tooFewHold is what the owner is told if repairs were not acknowledged, of which
+// a replica may have had several: too few replicas hold what would be answered.
+// The lock is held.
+func (r *round) tooFewHold() error {
+	hold := 0
+	for i := range r.replicas {
+		if p := &r.replicas[i]; p.state == hasData && p.lacks == 0 {
+			hold++
+		}
+	}
+	return native.ReadTimeout(native.Consistency(r.level), min(hold, r.targets.blockFor-1), r.targets.blockFor, true)
 }
 
 // errNotAsked is what a peer has done that answers with what it was not asked
