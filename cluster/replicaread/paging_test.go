@@ -216,6 +216,24 @@ func TestStartedReadIsOfOnePage(t *testing.T) {
 	})
 }
 
+// TestClosedTwice: two reads after a source that was closed twice have one each.
+func TestClosedTwice(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a"}, nil)
+		n.everywhere(nil)
+		rd := n.nodes[0].rd
+		src, err := rd.Read(t.Context(), n.command(), ring.All)
+		if err != nil {
+			t.Fatal(err)
+		}
+		src.Close()
+		src.Close()
+		if a, b := rd.newScan(n.command(), ring.All), rd.newScan(n.command(), ring.All); a == b {
+			t.Error("both have the same")
+		}
+	})
+}
+
 // TestLimitedPartitionsGoOn: where deletions of one replica leave a partition
 // short that another has ended for its limit, what follows is asked for: the
 // other may know better.

@@ -446,9 +446,10 @@ func (s *scan) Item() *mutation.Item { return &s.item }
 // Err implements mutation.Source.
 func (s *scan) Err() error { return s.err }
 
-// Close implements mutation.Source.
+// Close implements mutation.Source. A scan that is closed a second time must not
+// be given to two readers.
 func (s *scan) Close() {
-	if s.rd == nil {
+	if s.cmd == nil {
 		return
 	}
 	s.dropFirst()
