@@ -292,7 +292,8 @@ func ringNodes(s *metadata.State) []ring.Node {
 
 // greet lets the other members say whether this node may start: one that knows
 // that its disk has lost something, or that another process has its host id,
-// refuses it. Those that do not answer are not waited for longer than a moment.
+// refuses it. Those that do not answer are not waited for longer than a moment,
+// and one whose own disk has lost something has no say.
 func (n *network) greet(ctx context.Context) error {
 	var others []string
 	for _, m := range n.log.State().Members {
@@ -321,10 +322,15 @@ const greetMoment = time.Second
 func (n *network) greetOne(ctx context.Context, address string, began time.Duration) error {
 	for {
 		attempt, cancel := n.within(ctx, greetMoment)
-		_, _, err := n.endpoint.CallAddress(attempt, address, wire.PurposePeer, &rpc.Message{Op: wire.OpPing, Lane: rpc.Urgent})
+		other, _, err := n.endpoint.CallAddress(attempt, address, wire.PurposePeer, &rpc.Message{Op: wire.OpPing, Lane: rpc.Urgent})
 		cancel()
 		var refused *wire.Error
 		if !errors.As(err, &refused) || refused.Code != wire.CodeRefused {
+			return nil
+		}
+		if lost := n.book.Check(peerOf(&other)); lost != nil {
+			// It is this node that refuses.
+			n.Node.log.Error("another node is refused: stop it", "address", address, "error", lost)
 			return nil
 		}
 		if refused.Epoch != 0 && refused.Epoch>>48 < uint64(n.identity.Generation) {

@@ -387,6 +387,48 @@ func TestLostDisk(t *testing.T) {
 	})
 }
 
+// TestLostDiskFirst brings a node back on what its disk had some time ago while
+// nobody is there to refuse it. It must not keep the others from starting, nor
+// count for their levels.
+func TestLostDiskFirst(t *testing.T) {
+	inRing(t, 3, func(r *testRing) {
+		r.table()
+		old := r.disks[2].CrashClone(vfs.CrashOptions{})
+		r.must(2, ring.All, insert, 1, "acknowledged")
+		r.pause(time.Minute) // the others hear of its clock mark
+		for i := range r.nodes {
+			r.kill(i)
+		}
+		newest := r.disks[2]
+		r.disks[2] = old
+		r.start(2)
+		r.start(0)
+		r.start(1)
+		wants := func(i int) {
+			t.Helper()
+			r.eventually(func() error {
+				n, err := r.count(i, ring.Quorum, "SELECT * FROM ks.t")
+				if err == nil && n != 2 {
+					err = fmt.Errorf("node %d: %d rows", i+1, n)
+				}
+				return err
+			})
+		}
+		r.eventually(func() error { return r.do(0, ring.Quorum, insert, 2, "by two") })
+		wants(1)
+		if err := r.do(0, ring.All, insert, 2, "by all"); err == nil {
+			t.Error("a disk of a minute ago has taken a write")
+		}
+		if n, err := r.count(2, ring.Quorum, "SELECT * FROM ks.t"); err == nil {
+			t.Errorf("others have answered it: %d rows", n)
+		}
+		r.kill(2)
+		r.disks[2] = newest
+		r.start(2)
+		wants(2)
+	})
+}
+
 // TestLostDiskOfAReplica is that for a node that stamps nothing: clients do, and
 // talk to others.
 func TestLostDiskOfAReplica(t *testing.T) {
