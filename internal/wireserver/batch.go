@@ -17,6 +17,10 @@ const (
 	// is left may use other cores.
 	turnCount = 64
 	turnTime  = 200 * time.Microsecond
+	// mostCount and mostTime bound it where no core is free for the rest, too:
+	// other frames of the connection wait, and its heartbeats.
+	mostCount = 1024
+	mostTime  = 10 * time.Millisecond
 	// groupSize is how many executions a worker takes at once.
 	groupSize = 16
 	// weighEvery is how many executions are counted in at a time.
@@ -48,7 +52,8 @@ type batch struct {
 	message            wire.Batch // of OpBatch
 	group              *execution
 	groupTail          *execution
-	slow               bool
+	slow               bool // the reader has spent turnTime
+	slowest            bool // and mostTime
 	direct             direct
 	counted            atomic.Int64 // executions counted in and not out yet
 	abandoned          atomic.Bool  // an execution has panicked: the frame is never answered to its end
@@ -84,7 +89,7 @@ func (b *batch) recycle() {
 	if cap(b.spare) > keepOut {
 		b.spare = nil
 	}
-	b.r, b.refusal, b.slow, b.sending = nil, nil, false, false
+	b.r, b.refusal, b.slow, b.slowest, b.sending = nil, nil, false, false, false
 	b.s.batches.Put(b)
 }
 
@@ -113,7 +118,7 @@ func (s *Server) execute(r *rpc.Request) {
 		}
 		index := uint32(count)
 		count++
-		if aside := b.overTurn(index) && b.s.workers.free(); aside || !b.direct.add(b, index, left) {
+		if aside := b.overTurn(index) && b.forOthers(index); aside || !b.direct.add(b, index, left) {
 			b.take(index, aside)
 		}
 	}
@@ -195,6 +200,19 @@ func (b *batch) overTurn(index uint32) bool {
 func (b *batch) late() bool {
 	b.slow = b.slow || int64(b.s.cfg.Clock.Mono())-b.received > int64(turnTime)
 	return b.slow
+}
+
+// forOthers tells whether what the reader need not execute itself is put aside:
+// if another core is free, or if it has done too much already.
+func (b *batch) forOthers(index uint32) bool {
+	if index >= mostCount || b.slowest || b.s.workers.free() {
+		return true
+	}
+	if b.slow || index&3 == 3 {
+		spent := int64(b.s.cfg.Clock.Mono()) - b.received
+		b.slow, b.slowest = spent > int64(turnTime), spent > int64(mostTime)
+	}
+	return b.slowest
 }
 
 // putAside collects executions for another core.

@@ -90,7 +90,7 @@ func (d *direct) run(b *batch) {
 func (b *batch) again(p *place) {
 	b.walk.Again(p.left)
 	b.walk.Next(&b.decoded) // as before
-	b.take(p.index, (p.index >= turnCount || b.late()) && b.s.workers.free())
+	b.take(p.index, (p.index >= turnCount || b.late()) && b.forOthers(p.index))
 }
 
 // Complete implements mutation.Completer for all writes.

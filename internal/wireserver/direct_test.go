@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -154,6 +155,36 @@ func TestDirectOverTurn(t *testing.T) {
 		}
 		other.wait()
 	})
+}
+
+// With one core there is none that helps the reader. It leaves to workers what is
+// beyond a bound all the same.
+func TestDirectFarOverTurn(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	many := slices.Repeat([]string{"d"}, 1024)
+	for name, values := range map[string][]string{"time": {"N", "R0", "N"}, "count": append(many, "N", "N")} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := &stepped{Clock: clock.Real}
+				p := open(t, &transport.Mem{}, func(cfg *wireserver.Config) { cfg.Clock = c })
+				defer p.close()
+				p.fake.hold = make(chan struct{})
+				p.fake.reading = func() { c.now.Add(int64(100 * time.Millisecond)) }
+				g := p.send(wire.OpExecute, frame(values...))
+				synctest.Wait()
+				other := p.send(wire.OpExecute, frame("d"))
+				synctest.Wait()
+				if len(other.answers) != 1 {
+					t.Errorf("%d answers behind a frame that takes long", len(other.answers))
+				}
+				close(p.fake.hold)
+				if g.wait(); g.err != nil || len(g.answers) != len(values) {
+					t.Errorf("%d answers, %v", len(g.answers), g.err)
+				}
+				other.wait()
+			})
+		})
+	}
 }
 
 // Writes that wait hold up nobody; when they fail each is told.
