@@ -160,6 +160,16 @@ func (n *Node) saveIdentity() error {
 	return n.identityFile.Mark(mark, n.opts.Clock.Now().UnixMicro())
 }
 
+// startStamper begins above everything this node is known to have stamped.
+func (n *Node) startStamper(stamper *hlc.Clock) {
+	stamper.StartAbove(n.engine.Replayed().Mark)
+	n.stamper = stamper
+	if mark := stamper.Mark(); mark-n.opts.Clock.Now().UnixMicro() > hlc.MaxLead.Microseconds() {
+		n.log.Warn("this node has given stamps that are far ahead of its clock and goes on above them, which other nodes do not follow: "+
+			"its clock is wrong now, or was", "newest", time.UnixMicro(mark).UTC())
+	}
+}
+
 // keepStamps makes durable, before a flush, what later runs have to stamp above.
 // The log tells them of what is in it, but files do not; the next save may be
 // aliveEvery away, and stamps may be ahead of the clock that a restart finds.

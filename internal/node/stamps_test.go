@@ -1,8 +1,11 @@
 package node_test
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -60,6 +63,44 @@ func TestStampsOutliveAFlush(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStampsFarAhead starts a node whose clock was an hour ahead before: it says
+// so, once.
+func TestStampsFarAhead(t *testing.T) {
+	var said atomic.Int64
+	o := options(vfs.NewMem(), "/data")
+	o.Log = slog.New(counting{slog.DiscardHandler, "far ahead of its clock", &said})
+	o.Clock = clock.Skewed{Clock: clock.Real, Offset: func() time.Duration { return time.Hour }}
+	n := start(t, o)
+	n.do(createKS)
+	n.do("CREATE TABLE ks.t (k int PRIMARY KEY, v int)")
+	n.do("INSERT INTO ks.t (k, v) VALUES (1, 1)")
+	n.stop()
+	if said.Load() != 0 {
+		t.Error("said of a clock that is right")
+	}
+	o.Clock = clock.Real
+	start(t, o).stop()
+	if said.Load() != 1 {
+		t.Errorf("said %d times", said.Load())
+	}
+}
+
+// counting counts messages that hold a text.
+type counting struct {
+	slog.Handler
+	text string
+	n    *atomic.Int64
+}
+
+func (c counting) Enabled(context.Context, slog.Level) bool { return true }
+
+func (c counting) Handle(_ context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, c.text) {
+		c.n.Add(1)
+	}
+	return nil
 }
 
 // TestFlushWaitsForStamps has a full disk refuse the mark that a flush keeps

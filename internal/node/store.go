@@ -60,9 +60,7 @@ func (n *Node) openEngine(context.Context) error {
 	if err = errors.Join(err, <-stores); err != nil {
 		return err
 	}
-	// Above everything this node is known to have stamped.
-	stamper.StartAbove(n.engine.Replayed().Mark)
-	n.stamper = stamper
+	n.startStamper(stamper)
 	if n.network != nil {
 		return n.network.openCluster(opened)
 	}
