@@ -108,6 +108,7 @@ type said struct {
 	damage  clock.Seldom // of what this node serves
 	damaged clock.Seldom // a replica that this node has asked
 	tooLong clock.Seldom // a row
+	refused clock.Seldom // a repair
 }
 
 // New makes a Reader.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"github.com/ilion-db/ilion/ring"
 	"github.com/ilion-db/ilion/schema"
 	"github.com/ilion-db/ilion/wire"
+	"github.com/ilion-db/ilion/wire/rpc"
 )
 
 // TestRepairSendsWhatDiffers looks at the records that bring replicas what they
@@ -167,6 +169,42 @@ func TestReplicasThatHoldAreCounted(t *testing.T) {
 		}
 		if len(n.repair) < 4 {
 			t.Errorf("%d repairs of two replicas: none has had several", len(n.repair))
+		}
+	})
+}
+
+// TestRepairThatCannotBeSent: a read that needs a replica which a row is too long
+// for fails at once, and the log tells which table that is in.
+func TestRepairThatCannotBeSent(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, nil)
+		n.everywhere(nil)
+		n.apply(0, n.row(1, 1, "v"))
+		var log strings.Builder
+		n.nodes[0].rd.cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+		for i := 1; i < 3; i++ {
+			n.nodes[i].store.BeforeApply = func([]mutation.Record, bool) error { return rpc.ErrTooLarge }
+		}
+		began := time.Now()
+		for range 3 {
+			_, err := n.start(0, n.command(), ring.Quorum)
+			var e *native.Error
+			if !errors.As(err, &e) || e.Code != native.CodeReadTimeout || e.Received != 1 || e.Required != 2 {
+				t.Fatalf("%+v", err)
+			}
+		}
+		// Time is virtual here.
+		if took := time.Since(began); took > 0 {
+			t.Errorf("the errors took %v", took)
+		}
+		table := n.snap.TableByID(n.table)
+		if strings.Count(log.String(), "does not take") != 1 || !strings.Contains(log.String(), "table="+table.Keyspace+"."+table.Name) {
+			t.Error(log.String())
+		}
+		n.nodes[2].store.BeforeApply = nil
+		n.apply(2, n.row(1, 1, "v"))
+		if got, err := n.start(0, n.command(), ring.Quorum); err != nil || !strings.Contains(got, `="v"`) {
+			t.Errorf("%q, %v", got, err)
 		}
 	})
 }

@@ -74,6 +74,7 @@ type repaired replica
 func (d *repaired) Complete(err error) {
 	p := (*replica)(d)
 	r := p.round
+	p.tellRefused(err)
 	r.mu.Lock()
 	if err != nil {
 		p.state, p.err = failed, err
@@ -94,6 +95,20 @@ func (d *repaired) Complete(err error) {
 	}
 	r.send()
 	r.release()
+}
+
+// tellRefused has the log say that a replica does not take what it lacks: its disk
+// may be full, or a row longer than a message or a record can be, and then every
+// read of it fails that needs the replica.
+func (p *replica) tellRefused(err error) {
+	r := p.round
+	if err == nil || isDown(err) || reasonOf(err) == native.ReasonTimeout || r.changedAt(err) != 0 {
+		return
+	}
+	if others, ok := r.rd.said.refused.Pass(r.rd.now()); ok {
+		r.rd.cfg.Log.Warn("a replica does not take what a read has found it to lack",
+			"host", p.host, "table", r.table.Keyspace+"."+r.table.Name, "error", err, "others", others)
+	}
 }
 
 // repairsOver sees what is to be done once all repairs have been answered; the
