@@ -104,7 +104,26 @@ func readSnapshot(file string, p []byte) (*State, error) {
 		return nil, &CorruptError{file, int64(snapshotFixed + r.Offset()), "length"}
 	}
 	s.seal()
+	if err := s.checkPlaced(); err != nil {
+		return nil, fmt.Errorf("metadata: %s: %w", file, err)
+	}
 	return s, nil
+}
+
+// checkPlaced refuses placements of keyspaces that there are not, and owners who
+// changed later than the snapshot.
+func (s *State) checkPlaced() error {
+	for name, p := range s.Placements {
+		if s.Schema.Keyspaces[name] == nil {
+			return fmt.Errorf("%w: snapshot that places keyspace %q, which it does not have", ErrCorrupt, name)
+		}
+		for i := range p.Ranges {
+			if at := p.Ranges[i].Changed; at > s.Epoch {
+				return fmt.Errorf("%w: snapshot of epoch %x with owners of %q that changed at %x", ErrCorrupt, s.Epoch, name, at)
+			}
+		}
+	}
+	return nil
 }
 
 func (s *State) decodeFields(p []byte) (err error) {

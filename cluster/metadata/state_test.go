@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -273,6 +274,26 @@ func TestSnapshotWithVotersOutOfOrder(t *testing.T) {
 	} {
 		s := everyState(t)
 		set(s)
+		if _, err := readSnapshot("f", appendSnapshot(nil, s)); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+}
+
+// TestSnapshotWithStrangePlacements refuses what the next entry would trip over.
+func TestSnapshotWithStrangePlacements(t *testing.T) {
+	for i, set := range []func(*State, *ring.Placement){
+		func(s *State, p *ring.Placement) { s.Placements["nowhere"] = p },
+		func(s *State, p *ring.Placement) { p.Ranges[0].Changed = s.Epoch + 1 },
+	} {
+		s := everyState(t)
+		s.Placements = clonePlacements(s.Placements)
+		for name, p := range s.Placements {
+			n := &ring.Placement{Ranges: slices.Clone(p.Ranges)}
+			s.Placements[name] = n
+			set(s, n)
+			break
+		}
 		if _, err := readSnapshot("f", appendSnapshot(nil, s)); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%d: %v", i, err)
 		}
