@@ -73,9 +73,8 @@ func (r *round) fails(p *replica, err error) (damaged bool) {
 		r.rd.stats.corrupt.Inc()
 		damaged = true
 	}
-	if r.phase == phaseAsk {
-		r.stale = max(r.stale, r.changedAt(err)) // else there are enough without it
-	}
+	// From compare on there are enough without it, unless a repair fails.
+	r.stale = max(r.stale, r.changedAt(err))
 	return damaged
 }
 

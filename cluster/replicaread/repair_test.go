@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
+	"github.com/ilion-db/ilion/internal/clock"
 	"github.com/ilion-db/ilion/mutation"
 	"github.com/ilion-db/ilion/mutation/mutationtest"
 	"github.com/ilion-db/ilion/ring"
@@ -148,6 +149,38 @@ func TestRefusedRepair(t *testing.T) {
 		})
 		if len(n.repair) != 4 {
 			t.Errorf("%d repairs were sent", len(n.repair))
+		}
+	})
+}
+
+// TestRefusalBeforeAFailedRepair: a replica that was asked to be sure and refuses
+// for its epoch while another is being repaired is needed when that one does not
+// take the repair. The read is then made again at that epoch.
+func TestRefusalBeforeAFailedRepair(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNet(t, []string{"a", "a", "a"}, func(t *schema.Table) { t.Options.SpeculativeRetry = "ALWAYS" })
+		n.everywhere(nil)
+		reader, late := n.nodes[0], n.nodes[2]
+		reader.rd.peerOf(late.host).latency.Store(int64(time.Second)) // it is asked last
+		n.apply(0, n.row(1, 1, "v"))
+		n.onRepair = func() { clock.Real.Sleep(time.Second) }
+		n.nodes[1].store.BeforeApply = func([]mutation.Record, bool) error { return errors.New("the disk is full") }
+		n.fault(2, fault{delay: 100 * time.Millisecond})
+		for i, read := range []func(int, *mutation.ReadCommand, ring.ConsistencyLevel) (string, error){n.read, n.start} {
+			at := uint64(5 + i)
+			fence := func(epoch uint64) *wire.Error {
+				if epoch >= at {
+					return nil
+				}
+				return &wire.Error{Code: wire.CodeStale, Epoch: at}
+			}
+			late.fence.Store(&fence)
+			if got, err := read(0, n.command(), ring.Quorum); err != nil || !strings.Contains(got, `="v"`) {
+				t.Errorf("%q, %v", got, err)
+			}
+			if e := reader.epoch.Load(); e != at {
+				t.Errorf("the read was made at epoch %d, want %d", e, at)
+			}
 		}
 	})
 }

@@ -115,13 +115,14 @@ func (p *replica) tellRefused(err error) {
 // lock is held, and compare is that of step.
 func (r *round) repairsOver() (compare bool) {
 	switch {
-	case r.stale > 0:
-		// The table was truncated or changed meanwhile: what was read may be
-		// gone, and must not come back by a repair.
-		r.finish(errStale)
-		return false
 	case !r.unsaved:
 		r.finish(nil)
+		return false
+	case r.stale > 0:
+		// The table was truncated or changed meanwhile: what was read may be
+		// gone, and must not come back by a repair. Or a replica has refused that
+		// would be needed now.
+		r.finish(errStale)
 		return false
 	}
 	// Who does not take what it lacks, since its disk is full maybe, is replaced

@@ -27,7 +27,7 @@ import (
 //
 // Invariants: a round is over once, and its owner told once at most; from
 // compare on, the replicas of the result are not asked again and answers of
-// others change nothing but their own part.
+// others change nothing but their own part, unless a repair fails.
 type round struct {
 	rd *Reader
 	// The owner waits for ready or, if async is set, is that.
