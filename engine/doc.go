@@ -29,7 +29,9 @@
 // files: then each worker gathers a run of records, sorts it and writes it as a
 // table file while the next is gathered. Records of small tables, records that
 // overwrite each other, and a little rest at the end go to memtables all the
-// same; a full one is written while the others go on.
+// same; a full one is written while the others go on. A table that got files is
+// flushed once the store is open: only then the log is, and a mark in it can tell
+// the next start that it need not write the same files again.
 //
 // # A read
 //

@@ -254,7 +254,8 @@ func (e *Engine) discardLog() {
 // instance.
 const flushRetry = time.Second
 
-// flushLoop flushes when memory or log run short, until the engine closes.
+// flushLoop flushes when memory or log run short, and after a replay into files,
+// until the engine closes.
 func (e *Engine) flushLoop() {
 	for {
 		select {
@@ -292,17 +293,25 @@ func (e *Engine) toFlush() *table {
 	if t := e.logPinned(); t != nil {
 		return t
 	}
-	used := e.memory.Used()
-	if used < e.opts.MemtableSize {
-		return nil
-	}
-	t, active := e.largest()
 	// Memory of memtables that are flushed and still read is not freed by
 	// flushing others: without this a long read would make many tiny files.
-	if active < e.opts.MemtableSize/4 && used < e.memoryLimit() {
-		return nil
+	if used := e.memory.Used(); used >= e.opts.MemtableSize {
+		if t, active := e.largest(); active >= e.opts.MemtableSize/4 || used >= e.memoryLimit() {
+			return t
+		}
 	}
-	return t
+	return e.replayedAgain()
+}
+
+// replayedAgain is a table of which the next start would write records to files
+// that are in files already, or nil: a replay has left its mark where it was.
+func (e *Engine) replayedAgain() *table {
+	for _, t := range e.allTables() {
+		if t.logged.Load() {
+			return t
+		}
+	}
+	return nil
 }
 
 // largest is the table whose memtables hold most, and what those of all tables

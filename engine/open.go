@@ -58,6 +58,7 @@ func Open(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e.background.Go(e.flushLoop)
+	e.wakeFlush() // for what the replay has written to files
 	e.background.Go(e.spaceLoop)
 	if !o.NoCompaction {
 		e.background.Go(e.compactLoop)
