@@ -54,7 +54,7 @@ sim:
 	@$(MAKE) --no-print-directory -j2 $(SIMS:%=sim-%)
 
 sim-%:
-	GOGC=400 $(GO) test -run '^$*$$' -v -cpu 1 -count=1 -timeout 170m ./internal/node -seed $(SIM_SEED) -simtime $(SIM_TIME) -simruns $(SIM_RUNS)
+	$(GO) test -run '^$*$$' -v -cpu 1 -count=1 -timeout 170m ./internal/node -seed $(SIM_SEED) -simtime $(SIM_TIME) -simruns $(SIM_RUNS)
 
 # The next version, whose format level is one higher: alone, and beside this one.
 levels:

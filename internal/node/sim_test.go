@@ -252,7 +252,7 @@ func (s *simulation) options(i int, env *sim.Environment) node.Options {
 }
 
 // simHeap is what the heap of all nodes may take.
-const simHeap = 1 << 30
+const simHeap = 1 << 28
 
 // roomy is the network of a node that shares its process with others.
 type roomy struct{ *sim.Stack }

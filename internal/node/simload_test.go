@@ -23,7 +23,7 @@ const (
 	simReplicas   = 3
 	// simPace is the mean time between the starts of two operations, whatever
 	// became of those before.
-	simPace = 9 * time.Millisecond
+	simPace = 9500 * time.Microsecond
 	// simPatience is how long a client waits for a node.
 	simPatience = 20 * time.Second
 )

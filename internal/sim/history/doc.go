@@ -33,9 +33,11 @@
 // the latest after its end, and may be gone from its start plus TTL less Skew on.
 //
 // With Options.Monotonic a read that has returned a value counts as its
-// acknowledgement, which blocking read repair promises at QUORUM. One that has
-// found nothing says nothing of a deletion: those are repaired only where they
-// shadow something.
+// acknowledgement, which blocking read repair promises at QUORUM. With stamps of
+// the server one that began before the write did not: a coordinator that was
+// paused stamps below what it has not heard of, and this read may have asked a
+// replica before that arrived. Nor does one that has found nothing say anything
+// of a deletion: those are repaired only where they shadow something.
 //
 // At the end, when nothing runs any more and all has been delivered and
 // repaired, all replicas must hold the same, and each of them what a read might

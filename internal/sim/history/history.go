@@ -131,7 +131,7 @@ func (h *History) partition(name string) *partition {
 }
 
 // fewOps is how many operations on a row are kept whatever they are.
-const fewOps = 64
+const fewOps = 32
 
 // prune forgets operations that no query can see any more, if there are many.
 // mu is held.
@@ -299,7 +299,10 @@ func (q *Query) row(row string, value int64, found, live bool) error {
 	if reasons == 0 {
 		return q.violation(&v, row, value, found, p)
 	}
-	if live && found && reasons == 1 && q.h.o.Monotonic && matched.seen == 0 {
+	// A read that was under way already may have missed what was acknowledged
+	// before the operation began, which may yet win if nobody acknowledges this.
+	tells := q.h.o.Stamps == Client || matched != nil && matched.start < q.start
+	if live && found && reasons == 1 && q.h.o.Monotonic && tells && matched.seen == 0 {
 		q.h.seq++
 		matched.seen = q.h.seq
 	}

@@ -108,6 +108,21 @@ func TestMonotonic(t *testing.T) {
 	bad(t, h.Read("p").Row("r", 0, false))
 }
 
+// TestSeenByAnOlderRead has a write of unknown outcome, stamped too low by who had
+// not heard of the newest, returned by a read that asked before that was there.
+func TestSeenByAnOlderRead(t *testing.T) {
+	h, _ := newHistory(Server)
+	q := h.Read("p")
+	newest := h.Write(row, 0, 0)
+	newest.Acked()
+	low := h.Write(row, 0, 0)
+	low.Unknown()
+	ok(t, q.Row("r", low.Value(), true))
+	ok(t, h.Read("p").Row("r", newest.Value(), true))
+	ok(t, h.Read("p").Row("r", low.Value(), true)) // it was stamped higher after all
+	bad(t, h.Read("p").Row("r", newest.Value(), true))
+}
+
 func TestPartitionDelete(t *testing.T) {
 	h, _ := newHistory(Client)
 	w := h.Write(row, 5, 0)
