@@ -220,8 +220,18 @@ func (c *Conn) sentUnsent(bytes int64) {
 	c.srv.unsent.Add(-bytes)
 }
 
-// drop forgets answers that cannot be written.
+// drop forgets answers that were counted as unsent and cannot be written.
 func (c *Conn) drop(l requestList) {
+	var bytes int64
+	for r := l.head; r != nil; r = r.next {
+		bytes += r.size()
+	}
+	c.sentUnsent(bytes)
+	c.retireAll(l)
+}
+
+// retireAll forgets requests whose answers have not come to the queue.
+func (c *Conn) retireAll(l requestList) {
 	for r := l.pop(); r != nil; r = l.pop() {
 		c.retire(r)
 	}
@@ -230,7 +240,6 @@ func (c *Conn) drop(l requestList) {
 
 // retire counts a request out and recycles it.
 func (c *Conn) retire(r *Request) {
-	c.sentUnsent(r.size())
 	if r.reply.uncounted {
 		c.pushed.Add(-1)
 	} else {

@@ -561,18 +561,6 @@ func TestCompressedRequests(t *testing.T) {
 	}
 }
 
-type brokenMapper struct{ *fakeHandler }
-
-func (brokenMapper) MapError(*Request, error) *native.Error { panic("asked to") }
-
-func TestPanicOfTheWriter(t *testing.T) {
-	s := startServer(t, Config{}, brokenMapper{newFakeHandler()})
-	c := connect(t, s, 4)
-	c.query(1, "nonsense")
-	c.closed()
-	eventually(t, func() bool { return s.Stats().Panics.Load() == 1 && s.Stats().Connections.Load() == 0 })
-}
-
 func TestMetrics(t *testing.T) {
 	reg := metrics.NewRegistry()
 	s := startServer(t, Config{Metrics: reg}, newFakeHandler())

@@ -17,8 +17,8 @@ func (c *Conn) recoverReader() {
 	}
 	c.panicked(p, c.in.trying)
 	c.in.trying = nil
-	c.drop(c.in.done.take())
-	c.drop(c.in.group.take())
+	c.retireAll(c.in.done.take())
+	c.retireAll(c.in.group.take())
 }
 
 func (c *Conn) recoverWriter() {
@@ -26,7 +26,11 @@ func (c *Conn) recoverWriter() {
 	if p == nil {
 		return
 	}
-	c.panicked(p, nil)
+	e := &c.enc
+	c.panicked(p, e.encoding)
+	e.encoding = nil
+	c.countOut()
+	c.drop(e.rest.take())
 	c.mu.Lock()
 	c.writing = false
 	c.mu.Unlock()

@@ -79,7 +79,7 @@ func (w *pool) tryGroup(head *Request) (c *Conn, blocked requestList) {
 	}
 	head.group = 0
 	if w.srv.ctx.Err() != nil { // closing: what is in the queue is not begun any more
-		c.drop(rest)
+		c.retireAll(rest)
 		return c, blocked
 	}
 	var done requestList
@@ -94,7 +94,7 @@ func (w *pool) tryGroup(head *Request) (c *Conn, blocked requestList) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.panicked(p, r)
-			c.drop(rest)
+			c.retireAll(rest)
 		}
 		send()
 	}()

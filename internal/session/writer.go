@@ -34,6 +34,9 @@ type encoder struct {
 
 	out netbuf.Writer
 
+	rest     requestList // taken from the queue and not encoded yet
+	encoding *Request    // the one that is being encoded
+
 	sent      int64 // requests encoded but not counted out
 	sentBytes int64
 	unsent    int64
@@ -99,11 +102,12 @@ func (c *Conn) writeOnce() (more bool) {
 func (c *Conn) write(l requestList) {
 	e := &c.enc
 	e.buf = outPool.Get().(*outBuffers)
+	e.rest = l
 	now := int64(c.srv.clock.Mono())
-	for r := l.pop(); r != nil; r = l.pop() {
+	for r := e.rest.pop(); r != nil; r = e.rest.pop() {
 		c.srv.stats.observe(r, now)
 		if !c.writeOne(r) {
-			c.drop(l)
+			c.drop(e.rest.take())
 			break
 		}
 	}
@@ -117,6 +121,7 @@ func (c *Conn) write(l requestList) {
 func (c *Conn) writeOne(r *Request) bool {
 	e := &c.enc
 	size := r.size()
+	e.encoding = r
 	e.unsent += size
 	if r.reply.uncounted {
 		c.pushed.Add(-1)
@@ -127,6 +132,7 @@ func (c *Conn) writeOne(r *Request) bool {
 	starts, closes := r.reply.starts && r.reply.kind != replyError, r.reply.closes
 	direct := len(r.reply.body) >= directSize && !e.framed && e.compression == native.NoCompression
 	c.encode(r, direct)
+	e.encoding = nil
 	if direct {
 		e.cuts = append(e.cuts, len(e.buf.frames))
 		e.heldSize += len(r.reply.body)
@@ -227,17 +233,24 @@ func (c *Conn) flush() bool {
 		out = b.out
 	}
 	ok := len(out) == 0 || c.send(e.interleave(out))
-	for r := e.held.pop(); r != nil; r = e.held.pop() {
-		r.recycle()
-	}
 	clear(e.parts)
 	b.frames, b.out = b.frames[:0], b.out[:0]
 	e.cuts, e.heldSize = e.cuts[:0], 0
-	c.sentUnsent(e.unsent)
-	sent, bytes := e.sent, e.sentBytes
-	e.sent, e.sentBytes, e.unsent = 0, 0, 0
-	c.settle(sent, bytes)
+	c.countOut()
 	return ok
+}
+
+// countOut counts out what was encoded since the last time, whether it was sent
+// or not.
+func (c *Conn) countOut() {
+	e := &c.enc
+	for r := e.held.pop(); r != nil; r = e.held.pop() {
+		r.recycle()
+	}
+	sent, bytes, unsent := e.sent, e.sentBytes, e.unsent
+	e.sent, e.sentBytes, e.unsent = 0, 0, 0
+	c.sentUnsent(unsent)
+	c.settle(sent, bytes)
 }
 
 // interleave puts the bodies that are held to their places in out.
