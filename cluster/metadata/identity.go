@@ -56,6 +56,9 @@ type IdentityFile struct {
 func ReadIdentity(fs vfs.FS, dataDir, clusterName string) (Identity, error) {
 	name := path.Join(dataDir, identityName)
 	p, err := vfs.ReadFile(fs, name, maxIdentity)
+	if errors.Is(err, vfs.ErrNotExist) {
+		return Identity{}, fmt.Errorf("%s is not the data directory of a node: %w", dataDir, err)
+	}
 	if err != nil {
 		return Identity{}, fmt.Errorf("read the identity: %w", err)
 	}

@@ -201,6 +201,10 @@ func replaceHistory(fs vfs.FS, dataDir string, disk [16]byte, s *State) error {
 // offline runs do on the data directory of a node that does not run, and then
 // has the identity follow.
 func offline(fs vfs.FS, dataDir, clusterName string, do func(*Identity) (*State, error)) (s *State, err error) {
+	// Where there is no node nothing is made, not even the lock.
+	if _, err := ReadIdentity(fs, dataDir, clusterName); err != nil {
+		return nil, err
+	}
 	lock, err := fs.Lock(path.Join(dataDir, lockName))
 	if errors.Is(err, vfs.ErrLocked) {
 		return nil, fmt.Errorf("data directory %s is in use by a node: %w", dataDir, err)

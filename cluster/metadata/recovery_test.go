@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/schema"
 )
 
@@ -71,5 +72,29 @@ func TestRejoinReadable(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// TestRecoverNowhere is about directories that no node has.
+func TestRecoverNowhere(t *testing.T) {
+	for name, make := range map[string]bool{"empty": true, "missing": false} {
+		t.Run(name, func(t *testing.T) {
+			fs := vfs.NewMem()
+			if make {
+				if err := fs.MkdirAll("d"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, recovered := Recover(fs, "d", "c")
+			_, rejoined := Rejoin(fs, "d", "c", nil)
+			for _, err := range []error{recovered, rejoined} {
+				if err == nil || !strings.HasPrefix(err.Error(), "d is not the data directory of a node") {
+					t.Error(err)
+				}
+			}
+			if there, err := vfs.Exists(fs, "d/lock"); there || err != nil {
+				t.Error("there is a lock", err)
+			}
+		})
 	}
 }
