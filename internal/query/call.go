@@ -108,7 +108,14 @@ func (c *call) positional(params *native.QueryParams, bind *native.Metadata, pre
 	return params.Values, nil
 }
 
+// fewNames is up to how many names of values looking through all of them is
+// cheaper than a map, which a call allocates.
+const fewNames = 48
+
 func (c *call) byName(params *native.QueryParams, cols []native.Column) ([]native.Value, error) {
+	if len(params.Names) > fewNames {
+		return c.byManyNames(params, cols)
+	}
 	c.named = c.named[:0]
 	for i := range cols {
 		found := false
@@ -121,6 +128,24 @@ func (c *call) byName(params *native.QueryParams, cols []native.Column) ([]nativ
 		if !found {
 			return nil, native.Invalid("Invalid amount of bind variables")
 		}
+	}
+	return c.named, nil
+}
+
+// byManyNames is byName in time proportional to the names: a client may send
+// 65,535 of them.
+func (c *call) byManyNames(params *native.QueryParams, cols []native.Column) ([]native.Value, error) {
+	at := make(map[string]int, len(params.Names))
+	for i, name := range params.Names {
+		at[string(name)] = i // the last value of a name counts
+	}
+	c.named = c.named[:0]
+	for i := range cols {
+		j, ok := at[cols[i].Name]
+		if !ok {
+			return nil, native.Invalid("Invalid amount of bind variables")
+		}
+		c.named = append(c.named, params.Values[j])
 	}
 	return c.named, nil
 }
