@@ -34,28 +34,10 @@ func TestHeal(t *testing.T) {
 func heal(seed uint64, cut time.Duration) error {
 	const count = 3
 	w := sim.New(seed, count)
-	var nodes []*node.Node
-	defer func() {
-		for _, n := range nodes {
-			_ = n.Close(context.Background())
-		}
-		time.Sleep(lastPings)
-	}()
-	for i := range count {
-		c := config.Default()
-		c.DataDir, c.ListenAddress, c.Memory = "/data", w.Machines[i].IP(), config.MinMemory
-		if i > 0 {
-			c.Join = []string{w.Machines[0].IP()}
-		}
-		env := w.Machines[i].Boot()
-		n, err := node.New(context.Background(), node.Options{
-			Config: c, Version: "test", Clock: env.Clock, FS: env.FS, Rand: env.Rand, Transport: env.Transport,
-			Log: slog.New(slog.DiscardHandler),
-		})
-		if err != nil {
-			return err
-		}
-		nodes = append(nodes, n)
+	nodes, err := serveOn(w, count)
+	defer closeAll(nodes)
+	if err != nil {
+		return err
 	}
 	all := func() error {
 		for i, n := range nodes {
@@ -94,6 +76,34 @@ func heal(seed uint64, cut time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// serveOn has the first machines run the nodes of a cluster.
+func serveOn(w *sim.World, count int) (nodes []*node.Node, err error) {
+	for i := range count {
+		c := config.Default()
+		c.DataDir, c.ListenAddress, c.Memory = "/data", w.Machines[i].IP(), config.MinMemory
+		if i > 0 {
+			c.Join = []string{w.Machines[0].IP()}
+		}
+		env := w.Machines[i].Boot()
+		n, err := node.New(context.Background(), node.Options{
+			Config: c, Version: "test", Clock: env.Clock, FS: env.FS, Rand: env.Rand, Transport: env.Transport,
+			Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			return nodes, err
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes, nil
+}
+
+func closeAll(nodes []*node.Node) {
+	for _, n := range nodes {
+		_ = n.Close(context.Background())
+	}
+	time.Sleep(lastPings)
 }
 
 // countUp is how many nodes a node can ask.

@@ -26,7 +26,18 @@ type signs struct {
 	found bool   // what gossip says now
 	left  bool   // it has said that it goes
 	alive bool   // what follows from this and the connections
+
+	failed  time.Duration // when connections ceased to work last, on the monotonic clock
+	doubted bool          // that was so long ago that clients are told it is down
 }
+
+// doubtAfter is how long a member has to be out of reach for clients to be told
+// that it is down, though gossip still takes seconds to find out. A connection
+// that breaks off is made anew sooner.
+const doubtAfter = time.Second
+
+// up is what clients are told.
+func (s signs) up() bool { return s.alive && !s.doubted }
 
 // tale is what clients know of a member.
 type tale struct {
@@ -172,6 +183,7 @@ func (n *network) hear(e gossip.Event) {
 	if e.Kind != gossip.Changed {
 		s := n.signs(host)
 		s.boot, s.found, s.left = e.Member.Boot, e.Kind == gossip.Up, e.Left
+		s.doubted = s.doubted && !s.found
 		n.judge(host, s)
 	}
 	if e.Kind != gossip.Down {
@@ -187,29 +199,53 @@ func (n *network) peerChanged(host [16]byte) {
 	}
 	<-n.events.turn
 	defer func() { n.events.turn <- struct{}{} }()
-	n.judge(host, n.signs(host))
+	s := n.signs(host)
+	reached := n.endpoint.Peer(host).Up()
+	if !reached {
+		s.failed = n.opts.Clock.Mono()
+		n.opts.Clock.AfterFunc(doubtAfter, func() { n.doubt(host) })
+	}
+	n.judge(host, s)
 	n.cluster.LivenessChanged()
-	if n.endpoint.Peer(host).Up() {
+	if reached {
 		n.hints.Wake(host)
 	}
+}
+
+// doubt has clients told that a member is down which nothing has reached for
+// doubtAfter.
+func (n *network) doubt(host [16]byte) {
+	<-n.events.turn
+	defer func() { n.events.turn <- struct{}{} }()
+	s := n.signs(host)
+	if n.life.Err() != nil || n.endpoint.Peer(host).Up() || n.opts.Clock.Mono()-s.failed < doubtAfter {
+		return
+	}
+	s.doubted = true
+	n.judge(host, s)
 }
 
 // judge decides whether a member is alive. It is whom gossip finds, and who
 // answers here: a node that was out of reach for some seconds may be told dead
 // after it is back, and is found again seconds later. Only a process that gossip
 // has found counts, since one that starts answers before it serves. Whoever is
-// told alive may still be out of reach, see coordinator.Cluster.Live. It is
-// called by the holder of the events' turn.
+// told alive may still be out of reach, see coordinator.Cluster.Live. A doubt ends
+// when the process answers that gossip knows, or it finds one again. It is called
+// by the holder of the events' turn.
 func (n *network) judge(host [16]byte, s signs) {
-	was := s.alive
-	s.alive = s.found || !s.left && s.boot != 0 && n.endpoint.Peer(host).Boot() == s.boot
+	was := n.signs(host)
+	answers := !s.left && s.boot != 0 && n.endpoint.Peer(host).Boot() == s.boot
+	s.alive = s.found || answers
+	s.doubted = s.doubted && !answers
 	n.events.mu.Lock()
 	n.events.signs[host] = s
 	n.events.mu.Unlock()
-	if s.alive != was {
+	if s.alive != was.alive {
 		n.cluster.SetAlive(host, s.alive)
-		n.announce()
 		n.wakeLevel()
+	}
+	if s.alive != was.alive || s.doubted != was.doubted {
+		n.announce()
 	}
 }
 
@@ -259,9 +295,9 @@ func (n *network) announce() {
 			continue
 		}
 		known, was := n.events.told[m.HostID]
-		alive := n.events.signs[m.HostID].alive
+		up := n.events.signs[m.HostID].up()
 		switch {
-		case !was && !alive:
+		case !was && !up:
 			continue
 		case was && known.at != at:
 			// It serves elsewhere now: to drivers that is another node.
@@ -271,10 +307,10 @@ func (n *network) announce() {
 		if !was {
 			push(native.TopologyChange, native.NewNode, at)
 		}
-		if alive != known.up {
-			push(native.StatusChange, statusText(alive), at)
+		if up != known.up {
+			push(native.StatusChange, statusText(up), at)
 		}
-		n.events.told[m.HostID] = tale{at, alive}
+		n.events.told[m.HostID] = tale{at, up}
 	}
 	for host, known := range n.events.told {
 		if memberOf(s, host) == nil {

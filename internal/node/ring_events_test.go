@@ -9,10 +9,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ilion-db/ilion/cql/native"
 	"github.com/ilion-db/ilion/internal/node"
+	"github.com/ilion-db/ilion/internal/sim"
+	"github.com/ilion-db/ilion/internal/transport"
 	"github.com/ilion-db/ilion/internal/vfs"
 	"github.com/ilion-db/ilion/ring"
 )
@@ -28,12 +31,17 @@ type listener struct {
 // listen connects a client to a node.
 func (r *testRing) listen(i int) *listener {
 	r.t.Helper()
-	nc, err := r.net.Dial(r.t.Context(), ringAddress(i)+":9042")
+	return listenTo(r.t, &r.net, ringAddress(i))
+}
+
+func listenTo(t *testing.T, by transport.Transport, address string) *listener {
+	t.Helper()
+	nc, err := by.Dial(t.Context(), address+":9042")
 	if err != nil {
-		r.t.Fatal(err)
+		t.Fatal(err)
 	}
 	l := &listener{nc: nc}
-	register(r.t, nc)
+	register(t, nc)
 	go l.read()
 	return l
 }
@@ -114,6 +122,13 @@ func (r *testRing) heard(l *listener, want ...string) {
 	})
 }
 
+// heardSo is what the client has heard.
+func (l *listener) heardSo() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.events)
+}
+
 func (l *listener) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -147,8 +162,49 @@ func TestEvents(t *testing.T) {
 		r.start(2)
 		r.heard(l, "STATUS_CHANGE UP 127.0.0.3:9042")
 		l.forget()
+		r.kill(2) // and comes again before gossip finds that it went
+		r.pause(2 * time.Second)
+		r.start(2)
+		r.heard(l, "STATUS_CHANGE DOWN 127.0.0.3:9042", "STATUS_CHANGE UP 127.0.0.3:9042")
+		l.forget()
 		r.stop(2) // it says that it goes
 		r.heard(l, "STATUS_CHANGE DOWN 127.0.0.3:9042")
+	})
+}
+
+// TestEventsOfUnreached has clients hear of a node that nothing reaches before
+// gossip finds that out, and of no connections that break and are made anew.
+func TestEventsOfUnreached(t *testing.T) {
+	const count = 3 // and a client on a machine of its own
+	synctest.Test(t, func(t *testing.T) {
+		w := sim.New(1, count+1)
+		nodes, err := serveOn(w, count)
+		defer closeAll(nodes)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		w.Clock.Sleep(time.Minute)
+		l := listenTo(t, w.Machines[count].Boot().Transport, w.Machines[0].IP())
+		defer l.nc.Close()
+		if ended := w.Net.Reset(0, 2); ended == 0 {
+			t.Error("no connections have been reset")
+		}
+		w.Clock.Sleep(10 * time.Second)
+		if heard := l.heardSo(); len(heard) > 0 {
+			t.Errorf("of connections that were made anew clients have heard %q", heard)
+		}
+		at := w.Machines[2].IP() + ":9042"
+		f := w.Net.Isolate(2)
+		w.Clock.Sleep(4 * time.Second)
+		if heard := l.heardSo(); !slices.Equal(heard, []string{"STATUS_CHANGE DOWN " + at}) {
+			t.Errorf("of a node that is out of reach for four seconds clients have heard %q", heard)
+		}
+		f.Heal()
+		w.Clock.Sleep(20 * time.Second)
+		if heard := l.heardSo(); !slices.Equal(heard, []string{"STATUS_CHANGE DOWN " + at, "STATUS_CHANGE UP " + at}) {
+			t.Errorf("clients have heard %q of a node that is back", heard)
+		}
 	})
 }
 
