@@ -155,7 +155,12 @@ func (l *Replicated) decide(ctx context.Context, build func(*State) (*command, e
 		select {
 		case <-awaited:
 		case <-ctx.Done():
-			return 0, ctx.Err()
+			select {
+			case <-l.closing: // which has ended ctx, too
+				return 0, ErrClosed
+			default:
+				return 0, ctx.Err()
+			}
 		case <-l.closing:
 			return 0, ErrClosed
 		}
